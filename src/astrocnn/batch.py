@@ -1,0 +1,43 @@
+"""What flows from the files to the network: a plain dict of tensors, described here and nowhere else.
+
+====================  ==============================  =====================================================
+key                   shape, dtype                    meaning
+====================  ==============================  =====================================================
+``image``             (B, C, H, W) float32            flux in the bands' physical units
+``valid``             (B, C, H, W) bool               False = no data (NaN, flagged, chip gap)
+``variance``          (B, C, H, W) float32            per-pixel noise variance, when asked for
+``weight``            (B,) float32                    sample weights, when given
+``index``             (B,) int64                      row of the catalogue; ids, positions and truth stay there
+``label``             (B,) int64                      class number, −1 where unknown
+====================  ==============================  =====================================================
+
+A pixel that is not valid holds flux 0. Pixels are 0-based: the centre of the first pixel is (0, 0).
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Batch", "DataSpec", "to_device"]
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What is known of a data set from its headers and its table, before any pixel is read.
+
+    ``image_shape`` is (C, H, W) for images. ``classes`` are the names of the classes, in the order of the
+    labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where the files do
+    not say.
+    """
+
+    bands: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+    pixel_scale_arcsec: float | None = None
+
+
+def to_device(batch: Batch, device: str) -> Batch:
+    """The same batch with every tensor on ``device``."""
+    return {key: value.to(device, non_blocking=True) for key, value in batch.items()}

@@ -1,0 +1,1 @@
+"""Datasets, one file per way the pixels are held."""

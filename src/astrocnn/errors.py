@@ -1,0 +1,42 @@
+"""The errors that a user can meet. Each message says what came, what is allowed, and what to do."""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+from typing import TypeVar
+
+__all__ = ["AstrocnnError", "ConfigError", "DataError", "RunError", "choose", "listed"]
+
+T = TypeVar("T")
+
+
+class AstrocnnError(Exception):
+    """Any error that the user can mend; the command line prints its message and exits with code 1."""
+
+
+class ConfigError(AstrocnnError):
+    """An option, or a combination of options, that cannot work."""
+
+
+class DataError(AstrocnnError):
+    """A file, table or image that cannot be used as it is."""
+
+
+class RunError(AstrocnnError):
+    """A run's folder that is missing, incomplete or in the way."""
+
+
+def choose(name: str, value: str, options: dict[str, T]) -> T:
+    """``options[value]``, or a :class:`ConfigError` that names option, value, choices and the nearest one."""
+    try:
+        return options[value]
+    except (KeyError, TypeError):
+        near = get_close_matches(str(value), options, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{name}={value!r} is not known; choose from {listed(options)}.{hint}") from None
+
+
+def listed(items: Collection[object], *, most: int = 5) -> str:
+    """The first ``most`` items, comma separated, with the number of those left out."""
+    shown = ", ".join(str(item) for item in list(items)[:most])
+    rest = len(items) - most
+    return f"{shown} and {rest} more" if rest > 0 else shown

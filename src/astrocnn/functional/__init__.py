@@ -1,0 +1,1 @@
+"""Pure functions of tensors and arrays: no state, no files, no configuration."""

@@ -1,0 +1,1 @@
+"""FITS and tables in, products out: the only room that opens files."""

@@ -1,0 +1,1 @@
+"""Metrics in the way of torchmetrics, one idea a file."""

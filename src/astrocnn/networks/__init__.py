@@ -1,0 +1,1 @@
+"""Architectures: plain modules that turn tensors into raw outputs (logits, grids, mixture parameters)."""

@@ -1,0 +1,1 @@
+"""Composes a run from its configuration: build, train, evaluate, predict, simulate, load."""

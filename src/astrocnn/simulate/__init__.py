@@ -1,0 +1,1 @@
+"""The embedded data: survey-like FITS and catalogues with known truth."""

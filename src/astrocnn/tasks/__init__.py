@@ -1,0 +1,1 @@
+"""LightningModules: a network, a loss, metrics, an optimiser, augmentation and normalisation."""

@@ -1,0 +1,1 @@
+"""Batched, validity-aware transforms that run on the device."""

@@ -30,7 +30,7 @@ def _bar(items: Iterable[T], description: str, total: int) -> Iterator[T]:
 def _lines(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     start = last = time.monotonic()
     done = 0
-    for done, item in enumerate(items, start=1):  # noqa: B007  (used after the loop)
+    for done, item in enumerate(items, start=1):
         yield item
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES:

@@ -1,0 +1,134 @@
+"""Joins data, task and network: what cannot go together is refused before any pixel is read."""
+
+import math
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf, open_dict
+from pytorch_lightning import LightningDataModule
+
+from astrocnn.batch import DataSpec
+from astrocnn.errors import AstrocnnError, ConfigError
+from astrocnn.functional.seeding import seed_of
+from astrocnn.tasks.base import BaseTask
+
+__all__ = ["build", "build_data", "build_task", "instantiated", "plain", "set_values"]
+
+
+def instantiated(config: Any, name: str, **extra: Any) -> Any:
+    """What a node's ``_target_`` makes; our own errors come through as they are.
+
+    Raises:
+        ConfigError: an option does not exist or the target refuses the values.
+    """
+    try:
+        return instantiate(config, _convert_="all", **extra)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, AstrocnnError):
+            raise cause from None
+        raise ConfigError(
+            f"{name} cannot be built: {cause or error}; check its options with --cfg job."
+        ) from error
+
+
+def plain(config: Any) -> Any:
+    """A node's resolved content as dicts, lists and primitives."""
+    return OmegaConf.to_container(config, resolve=True)
+
+
+def set_values(config: DictConfig, values: dict[str, Any]) -> None:
+    """Write values under dotted names, also new ones."""
+    with open_dict(config):
+        for name, value in values.items():
+            OmegaConf.update(config, name, value, force_add=True)
+
+
+def build_data(cfg: DictConfig) -> tuple[LightningDataModule, DataSpec]:
+    """The datamodule, probed; what the files say is written into ``cfg.data``.
+
+    Raises:
+        AstrocnnError: the files, the table or the options do not fit.
+    """
+    if cfg.data is None:
+        raise ConfigError("no data given; choose some, as data=cutouts data.images='my/*.fits'.")
+    datamodule = instantiated(cfg.data, "data")
+    spec: DataSpec = datamodule.probe()
+    filled = {
+        "bands": list(spec.bands),
+        "n_bands": len(spec.bands),
+        "classes": list(spec.classes) or None,
+        "image_size": list(spec.image_shape[1:]),
+        "pixel_scale_arcsec": spec.pixel_scale_arcsec,
+    }
+    set_values(cfg, {f"data.{key}": value for key, value in filled.items() if key in cfg.data})
+    return datamodule, spec
+
+
+def build_task(cfg: DictConfig) -> BaseTask:
+    """The task with its network, weights drawn by ``cfg.seed``."""
+    torch.manual_seed(seed_of(cfg.seed))
+    task = instantiated(cfg.task, f"model={choice('model')} with task={choice('task')}")
+    if not isinstance(task, BaseTask):
+        raise ConfigError(
+            f"task={choice('task')} is not a task: its target {cfg.task._target_} makes {type(task)}."
+        )
+    return task
+
+
+def build(cfg: DictConfig) -> tuple[LightningDataModule, DataSpec]:
+    """Fill the configuration from the data and check that network and task fit them.
+
+    Raises:
+        AstrocnnError: something does not fit; the message names ``model=`` and ``data=``.
+    """
+    datamodule, spec = build_data(cfg)
+    fit_task(cfg, spec)
+    return datamodule, spec
+
+
+def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
+    """Set the number of outputs and run the network once without memory or arithmetic (meta device)."""
+    task_class = get_class(cfg.task._target_)
+    if not issubclass(task_class, BaseTask):
+        raise ConfigError(
+            f"task target {cfg.task._target_} is not a subclass of astrocnn.tasks.base.BaseTask."
+        )
+    n_outputs = task_class.n_outputs(spec)
+    if cfg.task.n_outputs not in (None, n_outputs):
+        raise ConfigError(
+            f"task.n_outputs={cfg.task.n_outputs}, but these data need {n_outputs}; leave it null."
+        )
+    cfg.task.n_outputs = n_outputs
+    check_forward(cfg, spec, task_class.output_shape(spec))
+
+
+def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int, ...]) -> None:
+    """One forward pass of a batch of two on the meta device must give ``expected``."""
+    pair = f"model={choice('model')} and data={choice('data')}"
+    size = "×".join(map(str, spec.image_shape))
+    with torch.device("meta"):
+        network = instantiated(cfg.model, f"model={choice('model')}").eval()
+        try:
+            output = network(torch.zeros(2, *spec.image_shape))
+        except AstrocnnError as error:
+            raise ConfigError(f"{pair} do not go together: images are {size}; {error}") from error
+        except RuntimeError as error:
+            wants = "×".join(map(str, getattr(network, "input_shape", ("?",))))
+            raise ConfigError(
+                f"{pair} do not go together: images are {size}, the network was made for {wants} ({error})."
+            ) from error
+    if tuple(output.shape[1:]) != expected:
+        raise ConfigError(
+            f"{pair} do not go together: the network gives {tuple(output.shape[1:])} for an image of {size}, the task "
+            f"needs {expected}; choose a model of that output, or set its options so that it has "
+            f"{math.prod(expected)} outputs."
+        )
+
+
+def choice(group: str) -> str:
+    """What was chosen for a configuration group on the command line, for messages."""
+    return str(HydraConfig.get().runtime.choices.get(group)) if HydraConfig.initialized() else "…"

@@ -1,0 +1,94 @@
+"""Trained tasks back from their run's folder."""
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from astrocnn.errors import RunError
+from astrocnn.runtime.build import build_task, plain, set_values
+from astrocnn.runtime.trust import check_targets
+from astrocnn.tasks.base import BaseTask
+
+__all__ = ["best_checkpoint", "load", "read_checkpoint", "read_config"]
+
+
+def read_config(run: str | Path) -> DictConfig:
+    """The filled configuration of a run.
+
+    Raises:
+        RunError: the folder is not that of a run.
+    """
+    path = Path(run) / "config.yaml"
+    if not path.is_file():
+        raise RunError(
+            f"{run} is not the folder of a run: it has no config.yaml; give one that train.py made."
+        )
+    config = OmegaConf.load(path)
+    if not isinstance(config, DictConfig):
+        raise RunError(f"{path} does not hold a configuration.")
+    return config
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Tensors and primitives of a checkpoint; nothing in the file is executed.
+
+    Raises:
+        RunError: the file is missing, damaged or holds more than that.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunError(f"{path} does not exist; the run has not got so far.") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RunError(f"{path} cannot be loaded as weights ({first}); take another checkpoint.") from error
+    return checkpoint
+
+
+def best_checkpoint(run: str | Path) -> Path:
+    """The checkpoint with the best validation figure, or the last where no validation was run.
+
+    Raises:
+        RunError: the run has neither yet.
+    """
+    folder = Path(run) / "checkpoints"
+    for name in ("best.ckpt", "last.ckpt"):
+        if (folder / name).is_file():
+            return folder / name
+    raise RunError(
+        f"{run} has no checkpoint yet; continue it with python scripts/train.py run_dir={run} resume=true."
+    )
+
+
+def load(
+    run: str | Path, *, checkpoint: str | None = None, device: str = "cpu", trust: Iterable[str] = ()
+) -> BaseTask:
+    """The trained task of a run, ready to predict.
+
+    Args:
+        run: the run's folder.
+        checkpoint: 'best' or 'last'; None takes the best there is.
+        device: where the task shall run.
+        trust: packages beyond astrocnn, torch, torchvision and timm whose classes the run may build.
+
+    Returns:
+        The task in evaluation mode; ``task(images)`` gives calibrated probabilities.
+
+    Raises:
+        RunError: the run is incomplete, damaged, or wants to build what is not trusted.
+    """
+    config = read_config(run)
+    check_targets(plain(config.task), trust=trust)
+    path = Path(run) / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint else best_checkpoint(run)
+    weights = read_checkpoint(path)
+    set_values(config, {"task.compile": False})
+    task = build_task(config)
+    try:
+        task.load_state_dict(weights["state_dict"])
+    except (KeyError, RuntimeError) as error:
+        raise RunError(f"{path} does not fit the network in {run}/config.yaml: {error}") from error
+    return task.to(device).eval()

@@ -1,0 +1,55 @@
+"""The command line. Nothing heavy is imported before a job starts, so that --help answers at once."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from astrocnn.errors import AstrocnnError
+from astrocnn.paths import config_dir
+
+__all__ = ["evaluate", "predict", "simulate", "train"]
+
+
+class JobError(CompactHydraException):
+    """Marks one job of a sweep as failed; its message has been printed."""
+
+
+def short_hash(text: str) -> str:
+    """Eight hexadecimal digits of the text's SHA-256: a folder name without characters that Hydra quotes."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def command(name: str) -> Callable[[], None]:
+    """The entry point of ``configs/<name>.yaml``, served by ``runtime.<name>``'s function of that name."""
+
+    def job(cfg: DictConfig) -> None:
+        try:
+            getattr(import_module(f"astrocnn.runtime.{name}"), name)(cfg)
+        except AstrocnnError as error:
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise JobError(str(error)) from error
+            raise SystemExit(1) from None
+
+    def main() -> None:
+        OmegaConf.register_new_resolver("short_hash", short_hash, replace=True)
+        try:
+            hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)(job)()
+        except KeyboardInterrupt:  # before or after the training, which has its own way to stop
+            print(f"\n{name}: stopped.", file=sys.stderr, flush=True)
+            raise SystemExit(130) from None
+
+    return main
+
+
+train = command("train")
+evaluate = command("evaluate")
+predict = command("predict")
+simulate = command("simulate")

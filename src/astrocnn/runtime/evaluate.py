@@ -1,0 +1,229 @@
+"""Figures, tables and the report of a trained task on labelled data."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.table import Table
+from omegaconf import DictConfig
+from pytorch_lightning import LightningDataModule
+
+from astrocnn.errors import ConfigError, RunError
+from astrocnn.functional.calibration import reweight_prevalence
+from astrocnn.functional.classification import summarise
+from astrocnn.inference.predict import predict_all
+from astrocnn.io.atomic import write_text
+from astrocnn.io.tables import write_table
+from astrocnn.report.history import read_history
+from astrocnn.report.page import write_report
+from astrocnn.report.terminal import print_summary
+from astrocnn.runtime.build import build_data, plain, set_values
+from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
+from astrocnn.tasks.base import BaseTask
+from astrocnn.tasks.classification import ClassificationTask
+
+__all__ = ["attach", "device_of", "evaluate", "evaluate_task", "predictions_table"]
+
+FIRST = ("id", "index", "ra", "dec", "label", "split")
+
+
+def device_of(name: str) -> str:
+    """The device of an option: 'auto' is an accelerator where there is one.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"device={name} cannot be used ({error}); use device=cpu or device=auto."
+        ) from error
+    return name
+
+
+def predictions_table(
+    task: ClassificationTask, predicted: dict[str, np.ndarray], catalog: Table, *, prevalence: Any = None
+) -> Table:
+    """Catalogue rows beside the probabilities, with the mixture of classes they hold for in the header.
+
+    Args:
+        task: what predicted.
+        predicted: from :func:`astrocnn.inference.predict.predict_all`.
+        catalog: rows that ``predicted['index']`` counts.
+        prevalence: of the second class, or of each class, where the probabilities shall hold; None keeps that
+            of the training set.
+    """
+    p, prior = predicted["p"].astype(np.float64), task.prior.numpy(force=True).astype(np.float64)
+    if prevalence is not None:
+        p = reweight_prevalence(p, prior[1] if p.ndim == 1 else prior, prevalence)
+        given = np.asarray(prevalence, float)
+        prior = np.array([1 - given, given]) if given.ndim == 0 else given
+    table = catalog[predicted["index"]]
+    table["p"] = p if p.ndim == 1 else p.max(1)
+    if p.ndim == 2:
+        table["predicted"] = np.array(task.classes)[p.argmax(1)]
+        for number in range(p.shape[1]):
+            table[f"p_{number}"] = p[:, number]
+    table["valid_fraction"] = predicted["valid_fraction"]
+    table.meta = {"CLASSES": ",".join(task.classes)}
+    table.meta |= {f"PREVAL{number}": float(value) for number, value in enumerate(prior)}
+    return table
+
+
+def probabilities_of(table: Table) -> np.ndarray:
+    """(N,) or (N, K) probabilities of a predictions table."""
+    columns = sorted(
+        (c for c in table.colnames if c.startswith("p_") and c[2:].isdigit()), key=lambda c: int(c[2:])
+    )
+    return np.stack([table[c] for c in columns], 1) if columns else np.asarray(table["p"])
+
+
+def evaluate_task(
+    task: ClassificationTask,
+    datamodule: LightningDataModule,
+    folder: Path,
+    *,
+    splits: tuple[str, ...],
+    options: DictConfig,
+    run_info: dict[str, Any],
+    seed: int,
+    history_of: Path | None = None,
+    prevalence: Any = None,
+) -> dict[str, Any]:
+    """Predict, measure, write tables, metrics.json and report.html, and show the short table.
+
+    Args:
+        task: trained and calibrated.
+        datamodule: set up, labelled.
+        folder: where the results go.
+        splits: which parts of the data; the first one is the report's.
+        options: ``evaluation`` of the configuration.
+        run_info: identity of the run, for the report.
+        seed: of the bootstrap.
+        history_of: the run whose learning curves the report shows; None shows none.
+        prevalence: see :func:`predictions_table`.
+
+    Returns:
+        What metrics.json holds.
+    """
+    metrics: dict[str, Any] = {"task": task.report, "classes": list(task.classes), "splits": {}}
+    tables = {}
+    for split in splits:
+        rows = datamodule.rows(split)
+        predicted = predict_all(task, datamodule.loader(rows), description=f"predicting {split}")
+        table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence)
+        metrics["splits"][split] = summarise(
+            probabilities_of(table),
+            np.asarray(table["label"]),
+            classes=list(task.classes),
+            truth={name: np.asarray(table[name]) for name in table.colnames if name not in FIRST},
+            selections=datamodule.selections or {},
+            strata=datamodule.strata,
+            kind=datamodule.kind,
+            n_bootstrap=options.n_bootstrap,
+            seed=seed,
+            threshold=options.threshold,
+        )
+        tables[split] = table
+    name = "predictions" if len(splits) > 1 else f"predictions_{splits[0]}"
+    everything = stacked(list(tables.values()))
+    write_table(everything, folder / f"{name}.fits", header=everything.meta)
+    write_table(everything, folder / f"{name}.parquet", header=everything.meta)
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
+    main = splits[0]
+    page = write_report(
+        folder / "report.html",
+        title=str(run_info.get("title", "astrocnn")),
+        metrics=metrics,
+        predictions=tables[main],
+        history=read_history(history_of) if history_of else {},
+        run_info=run_info,
+        images=datamodule.gather,
+        bands=list(datamodule.spec.bands),
+        pixel_scale_arcsec=datamodule.spec.pixel_scale_arcsec,
+    )
+    print_summary(metrics, page)
+    return metrics
+
+
+def stacked(tables: list[Table]) -> Table:
+    """The tables one under the other, with the first one's header."""
+    from astropy.table import vstack
+
+    table = vstack(tables, metadata_conflicts="silent") if len(tables) > 1 else tables[0]
+    table.meta = tables[0].meta
+    return table
+
+
+def attach(cfg: DictConfig, run: str | Path, task_config: DictConfig) -> LightningDataModule:
+    """The data of ``cfg.data``, or the run's own, read for a trained task: its bands by name, its classes.
+
+    Raises:
+        AstrocnnError: the data do not fit the run.
+    """
+    if cfg.data is None or cfg.data.get("_target_") is None:
+        if cfg.data:
+            raise ConfigError(
+                f"data.{next(iter(cfg.data))} came without data=...; the run's own data are used as they were. "
+                "Name the data too, as data=cutouts, to use others."
+            )
+        cfg = task_config
+        fresh = False
+    else:
+        saved = plain(task_config.data)
+        set_values(
+            cfg, {f"data.{key}": saved[key] for key in ("bands", "classes") if cfg.data.get(key) is None}
+        )
+        fresh = True
+    if "batch_size" in cfg:
+        set_values(cfg, {"data.batch_size": cfg.batch_size})
+    datamodule, spec = build_data(cfg)
+    trained = list(task_config.data.bands)
+    if sorted(spec.bands) != sorted(trained):
+        raise ConfigError(
+            f"the run was trained on bands {trained}, the data have {list(spec.bands)}; see data.bands."
+        )
+    datamodule.fresh = fresh
+    datamodule.prepare_data()
+    datamodule.setup("predict")
+    return datamodule
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """``scripts/evaluate.py``: every figure of a run again, or on other labelled data."""
+    run = Path(cfg.run)
+    saved = read_config(run)
+    task = load(run, device=device_of(cfg.device))
+    if not isinstance(task, ClassificationTask):
+        raise RunError(f"{run} is a run of {type(task).__name__}, which evaluate.py cannot score.")
+    own = cfg.data is None or cfg.data.get("_target_") is None
+    datamodule = attach(cfg, run, saved)
+    output = Path(cfg.output) if cfg.output else run / ("evaluation" if own else "evaluation_other")
+    info = run_information(run, saved, task)
+    evaluate_task(
+        task,
+        datamodule,
+        output,
+        splits=("test", "val") if own else ("all",),
+        options=cfg.evaluation,
+        run_info=info,
+        seed=saved.seed,
+        history_of=run if own else None,
+        prevalence=plain(cfg).get("prevalence"),
+    )
+
+
+def run_information(run: Path, cfg: DictConfig, task: BaseTask) -> dict[str, Any]:
+    """What identifies a run, for its report: run.json, the checkpoint and the size of the network."""
+    path = run / "run.json"
+    recorded = json.loads(path.read_text()) if path.is_file() else {}
+    return recorded | {
+        "title": f"{cfg.model._target_.rsplit('.', 1)[-1]} on {recorded.get('data', 'data')}",
+        "checkpoint": best_checkpoint(run).name,
+        "parameters": sum(p.numel() for p in task.network.parameters() if p.requires_grad),
+    }

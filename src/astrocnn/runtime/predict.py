@@ -1,0 +1,51 @@
+"""``scripts/predict.py``: a catalogue of probabilities for images without labels."""
+
+import hashlib
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from astrocnn import __version__
+from astrocnn.errors import ConfigError, RunError
+from astrocnn.inference.predict import predict_all
+from astrocnn.io.tables import write_table
+from astrocnn.runtime.build import plain
+from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
+from astrocnn.runtime.evaluate import attach, device_of, predictions_table
+from astrocnn.tasks.classification import ClassificationTask
+
+__all__ = ["predict"]
+
+
+def predict(cfg: DictConfig) -> None:
+    """Read the images, predict, write id, ra, dec, probability and the fraction of valid pixels.
+
+    Raises:
+        AstrocnnError: the images do not fit the run, or the output exists.
+    """
+    output = Path(cfg.output)
+    if output.exists() and not cfg.overwrite:
+        raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
+    saved = read_config(cfg.run)
+    task = load(cfg.run, device=device_of(cfg.device))
+    if not isinstance(task, ClassificationTask):
+        raise RunError(
+            f"{cfg.run} is a run of {type(task).__name__}, for which predict.py writes no catalogue."
+        )
+    datamodule = attach(cfg, cfg.run, saved)
+    predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
+    table = predictions_table(task, predicted, datamodule.catalog, prevalence=plain(cfg).get("prevalence"))
+    given = [name for name in table.colnames if name in ("predicted",) or name.startswith("p_")]
+    table = table["id", "ra", "dec", "p", *given, "valid_fraction"]
+    checkpoint = best_checkpoint(cfg.run)
+    table.meta |= {
+        "RUN": str(cfg.run),
+        "CKPTSHA": hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16],
+        "CREATOR": f"astrocnn {__version__}",
+    }
+    write_table(table, output, header=table.meta)
+    if len(datamodule.skipped):
+        skipped = output.with_name(f"{output.stem}_skipped.csv")
+        write_table(datamodule.skipped, skipped)
+        print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {skipped}")
+    print(f"{len(table)} predictions in {output}")

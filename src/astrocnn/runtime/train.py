@@ -1,0 +1,229 @@
+"""``scripts/train.py``: from a configuration to a trained, calibrated and measured task."""
+
+import json
+import logging
+import signal
+import time
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
+from astrocnn.errors import ConfigError
+from astrocnn.functional.seeding import seed_of
+from astrocnn.inference.predict import predict_all
+from astrocnn.io.atomic import atomic_path, write_text
+from astrocnn.io.tables import write_table
+from astrocnn.runtime.build import build, build_task, choice, instantiated, plain, set_values
+from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint
+from astrocnn.runtime.evaluate import device_of, evaluate_task, run_information
+from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
+from astrocnn.runtime.trust import check_targets
+from astrocnn.tasks.classification import ClassificationTask
+
+__all__ = ["train"]
+
+NORMALIZE_SAMPLE = 1024  # training images behind sky level and noise
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Train, choose the best weights, calibrate, test, and write everything into the run's folder.
+
+    Returns:
+        The best value of the monitored figure, for sweeps; None without validation.
+
+    Raises:
+        AstrocnnError: something that the user can mend.
+        SystemExit: the training was stopped by a signal; it can be continued.
+    """
+    resumed = bool(cfg.resume)
+    cfg, folder = open_folder(cfg)
+    if resumed:
+        check_targets(plain(cfg), training=True)
+    quiet()
+    try:
+        return run(cfg, folder)
+    except (KeyboardInterrupt, Interrupted) as stop:
+        signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+        where = f" by {stop}" if isinstance(stop, Interrupted) else ""
+        print(
+            f"\nStopped{where}. Continue with: python scripts/train.py run_dir={cfg.run_dir} resume=true",
+            flush=True,
+        )
+        raise SystemExit(128 + signum) from None
+
+
+def run(cfg: DictConfig, folder: Path) -> float | None:
+    """The run itself, a list of steps."""
+    start = time.monotonic()
+    record = read_record(folder, cfg)
+    datamodule, spec = build(cfg)
+    save_config(cfg, folder)
+    datamodule.prepare_data()
+    datamodule.setup("fit")
+    record["splits"] = describe(datamodule, spec.classes)
+    if len(datamodule.skipped):
+        write_table(datamodule.skipped, folder / "skipped.csv")
+        print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {cfg.run_dir}/skipped.csv")
+    counts = class_counts(datamodule, len(spec.classes))
+    balance(cfg, counts)
+    save_config(cfg, folder)
+
+    task = build_task(cfg)
+    sample = datamodule.training_sample(seed_of(cfg.seed, 1), NORMALIZE_SAMPLE)
+    task.normalize.fit(sample["image"], sample["valid"], bands=spec.bands)
+    if isinstance(task, ClassificationTask):
+        task.prior.copy_(torch.from_numpy(counts / counts.sum()))
+    trainer, resume_point = build_trainer(cfg, folder)
+    print(describe_network(task), flush=True)
+
+    last = folder / "checkpoints" / "last.ckpt"
+    trainer.fit(task, datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
+    if resume_point is not None and resume_point.signum:
+        raise Interrupted(resume_point.signum, trainer.current_epoch, 0)
+    write_record(folder, record, seconds=time.monotonic() - start, epochs=trainer.current_epoch)
+
+    task.load_state_dict(read_checkpoint(best_checkpoint(folder))["state_dict"])
+    task.to(device_of("auto" if cfg.trainer.accelerator != "cpu" else "cpu")).eval()
+    calibrate(task, datamodule, best_checkpoint(folder))
+    evaluate_task(
+        task,
+        datamodule,
+        folder,
+        splits=("test", "val"),
+        options=cfg.evaluation,
+        run_info=run_information(folder, cfg, task),
+        seed=cfg.seed,
+        history_of=folder,
+    )
+    best = getattr(trainer.checkpoint_callback, "best_model_score", None)
+    return None if best is None else float(best)
+
+
+def quiet() -> None:
+    """Leave out what Lightning tells everyone; its warnings stay."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # we seed, order and checkpoint ourselves, and say so in the documentation
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
+
+
+def class_counts(datamodule: Any, n_classes: int) -> np.ndarray:
+    """(K,) number of training objects in each class."""
+    labels = np.asarray(datamodule.catalog["label"])[datamodule.rows("train")]
+    return np.bincount(labels[labels >= 0], minlength=n_classes)[:n_classes].astype(np.float64)
+
+
+def balance(cfg: DictConfig, counts: np.ndarray) -> None:
+    """Replace ``loss.class_weights=balanced`` by N / (K · N_class) of the training split."""
+    if cfg.loss.get("class_weights") == "balanced":
+        weights = counts.sum() / (len(counts) * counts)
+        set_values(cfg, {"loss.class_weights": [float(weight) for weight in weights]})
+
+
+def precision_of(name: str, accelerator: str) -> str:
+    """The precision that 'auto' stands for: bfloat16 where the hardware computes it, else float32."""
+    if name != "auto":
+        return name
+    if accelerator != "cpu" and torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoint | None]:
+    """Lightning's trainer with our callbacks, loggers and durable checkpoints.
+
+    Raises:
+        ConfigError: the trainer's options cannot work here.
+    """
+    attempt = next_attempt(folder)
+    callbacks = [instantiated(node, f"callbacks.{name}") for name, node in cfg.callbacks.items() if node]
+    loggers = [
+        instantiated(node, f"logger.{name}", version=attempt) for name, node in cfg.logger.items() if node
+    ]
+    set_values(cfg, {"trainer.precision": precision_of(cfg.trainer.precision, cfg.trainer.accelerator)})
+    save_config(cfg, folder)
+    try:
+        trainer = instantiated(
+            cfg.trainer, "trainer", callbacks=callbacks, logger=loggers, plugins=[DurableIO()],
+            default_root_dir=str(folder),
+        )  # fmt: skip
+    except ConfigError as error:
+        cause = error.__cause__ and error.__cause__.__cause__
+        if isinstance(cause, MisconfigurationException):
+            raise ConfigError(
+                f"trainer={choice('trainer')} cannot run here: {cause} Use trainer=cpu, or mend trainer.* options."
+            ) from error
+        raise
+    return trainer, next((c for c in callbacks if isinstance(c, ResumePoint)), None)
+
+
+def calibrate(task: Any, datamodule: Any, checkpoint: Path) -> None:
+    """Fit the calibration on the validation split and store it in the checkpoint."""
+    predicted = predict_all(task, datamodule.loader(datamodule.rows("val")), description="calibrating")
+    labels = np.asarray(datamodule.catalog["label"])[predicted["index"]]
+    task.calibration.fit(predicted["logits"][labels >= 0], labels[labels >= 0])
+    content = read_checkpoint(checkpoint)
+    content["state_dict"] = {name: value.cpu() for name, value in task.state_dict().items()}
+    with atomic_path(checkpoint) as part:
+        torch.save(content, part)
+
+
+def describe(datamodule: Any, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Number of objects of each class in each split, printed and returned."""
+    labels = np.asarray(datamodule.catalog["label"])
+    sizes: dict[str, dict[str, int]] = {}
+    for split in ("train", "val", "test"):
+        chosen = labels[datamodule.rows(split)]
+        sizes[split] = {name: int((chosen == number).sum()) for number, name in enumerate(classes)}
+    shape, bands = "×".join(map(str, datamodule.spec.image_shape)), " ".join(datamodule.spec.bands)
+    print(f"data: {len(labels)} images of {shape} pixels, bands {bands}")
+    for split, by_class in sizes.items():
+        parts = ", ".join(f"{count} {name}" for name, count in by_class.items())
+        print(f"  {split:5s} {sum(by_class.values()):6d}: {parts}")
+    return sizes
+
+
+def describe_network(task: Any) -> str:
+    """One line: the network's name and number of trained parameters."""
+    n = sum(p.numel() for p in task.network.parameters() if p.requires_grad)
+    return f"network: {type(task.network).__name__}, {n:,} parameters"
+
+
+def read_record(folder: Path, cfg: DictConfig) -> dict[str, Any]:
+    """run.json so far, or a new one: command, code, versions, and one entry for each attempt."""
+    path = folder / "run.json"
+    record: dict[str, Any] = (
+        json.loads(path.read_text())
+        if path.is_file()
+        else {
+            "command": command_line(),
+            "model": choice("model"),
+            "data": choice("data"),
+            "seed": cfg.seed,
+            "git": git_state(),
+            "attempts": [],
+        }
+    )
+    record["versions"] = versions()
+    record["attempts"].append({"started": datetime.now(UTC).isoformat(timespec="seconds")})
+    write_text(path, json.dumps(record, indent=1))
+    return record
+
+
+def write_record(folder: Path, record: dict[str, Any], *, seconds: float, epochs: int) -> None:
+    """Note how long this attempt has trained and how many epochs are done."""
+    record["attempts"][-1] |= {"seconds": round(seconds, 1), "epochs_done": epochs}
+    record["seconds"] = round(sum(attempt.get("seconds", 0.0) for attempt in record["attempts"]), 1)
+    write_text(folder / "run.json", json.dumps(record, indent=1))

@@ -1,0 +1,139 @@
+"""What every task does: the three steps, the optimiser, and reproducible randomness."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from astrocnn.batch import Batch, DataSpec
+from astrocnn.functional.seeding import seed_of
+from astrocnn.transforms.augment import Augment
+from astrocnn.transforms.normalize import Normalize
+
+__all__ = ["BaseTask"]
+
+
+class BaseTask(pl.LightningModule, ABC):
+    """A network with its loss, optimiser, augmentation and normalisation.
+
+    A subclass says what the loss of a batch is, what it predicts, and how many outputs the network needs.
+    Training depends on (weights, optimiser state, seed, epoch, batch, rank) alone: each step seeds the
+    generators of dropout and augmentation by that key.
+
+    Args:
+        network: raw outputs from normalised images.
+        loss: of raw outputs and targets.
+        optimizer: makes an optimiser of parameters, as ``functools.partial(torch.optim.AdamW, lr=1e-3)``.
+        normalize: applied to every image; part of the checkpoint.
+        augment: applied to training batches only; None switches it off.
+        scheduler: makes Lightning's scheduler description of (optimizer, total_steps, steps_per_epoch).
+        monitor: the validation figure by which the best weights are chosen.
+        monitor_mode: 'max' or 'min'.
+        l1: factor of the sum of the absolute weights, added to the loss (biases and norms excepted).
+        decay_norm_and_bias: whether weight decay also acts on biases and normalisation parameters.
+        channels_last: memory format of 4-D tensors; faster on most hardware.
+        compile: whether to run the network through ``torch.compile``.
+        seed: of dropout and augmentation.
+    """
+
+    report: ClassVar[str]  # which page shows the task's results
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        normalize: Normalize,
+        augment: Augment | None = None,
+        scheduler: Callable[..., dict[str, Any]] | None = None,
+        monitor: str = "val/loss",
+        monitor_mode: str = "min",
+        l1: float = 0.0,
+        decay_norm_and_bias: bool = False,
+        channels_last: bool = True,
+        compile: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last) if channels_last else network
+        self.loss, self.normalize, self.augment = loss, normalize, augment
+        self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
+        self.monitor, self.monitor_mode = monitor, monitor_mode
+        self.l1, self.decay_norm_and_bias = l1, decay_norm_and_bias
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        # in a tuple, so that the compiled twin is not registered as a second submodule of the checkpoint
+        self._run = (torch.compile(self.network) if compile else self.network,)
+        self.seed = seed
+
+    @staticmethod
+    @abstractmethod
+    def n_outputs(data: DataSpec) -> int:
+        """How many outputs the network needs for such data."""
+
+    @staticmethod
+    @abstractmethod
+    def output_shape(data: DataSpec) -> tuple[int, ...]:
+        """Shape of the network's raw output for one image of such data."""
+
+    @abstractmethod
+    def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Named terms of the loss, scalars; their sum is minimised."""
+
+    @abstractmethod
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """What the task says of each object, tensors of first dimension B."""
+
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Loss terms of a validation batch; a subclass also updates its metrics here."""
+        return self.compute_loss(batch)
+
+    def outputs(self, batch: Batch) -> Tensor:
+        """The network's raw outputs for a batch, its pixels normalised."""
+        image = self.normalize(batch["image"], batch["valid"])
+        if image.ndim == 4:
+            image = image.contiguous(memory_format=self.memory_format)
+        raw: Tensor = self._run[0](image)
+        return raw
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of an augmented batch."""
+        torch.manual_seed(seed_of(self.seed, self.current_epoch, batch_idx, self.global_rank))
+        if self.augment is not None:
+            batch = self.augment(batch, self.normalize.noise)
+        terms = self.compute_loss(batch)
+        if self.l1:
+            weights = [p for p in self.network.parameters() if p.ndim > 1]
+            terms["l1"] = self.l1 * torch.stack([w.abs().sum() for w in weights]).sum()
+        total = torch.stack(list(terms.values())).sum()
+        self.log("train/loss", total)
+        if len(terms) > 1:
+            self.log_dict({f"train/{name}": value for name, value in terms.items()})
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and metrics of a validation batch."""
+        terms = self.validate(batch)
+        total = torch.stack(list(terms.values())).sum()
+        self.log("val/loss", total, batch_size=len(batch["index"]), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, with weight decay on weights only, and the schedule over the run's steps."""
+        parameters: list[dict[str, Any]] = [{"params": list(self.network.parameters())}]
+        if not self.decay_norm_and_bias:
+            trained = [p for p in self.network.parameters() if p.requires_grad]
+            parameters = [
+                {"params": [p for p in trained if p.ndim > 1]},
+                {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+            ]
+        optimizer = self.optimizer_factory([group for group in parameters if group["params"]])
+        if self.scheduler_factory is None:
+            return optimizer
+        total_steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = -(-total_steps // max(1, self.trainer.max_epochs or 1))
+        schedule = self.scheduler_factory(optimizer, total_steps=total_steps, steps_per_epoch=steps_per_epoch)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}

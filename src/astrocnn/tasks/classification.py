@@ -1,0 +1,108 @@
+"""Classification of images into two classes or more."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, MulticlassAccuracy, MulticlassAUROC
+
+from astrocnn.batch import Batch, DataSpec
+from astrocnn.errors import DataError
+from astrocnn.tasks.base import BaseTask
+from astrocnn.tasks.calibration import Calibration
+
+__all__ = ["ClassificationTask"]
+
+
+class ClassificationTask(BaseTask):
+    """Class probabilities from images.
+
+    Two classes need one logit, of the second class; K classes need K. Probabilities are those of the training
+    set's mixture of classes (``prior``), calibrated on the validation split.
+
+    Args:
+        classes: names of the classes, in the order of the labels.
+        n_outputs: logits of the network; None takes what the classes need.
+        options: those of :class:`BaseTask`.
+    """
+
+    report = "classification"
+    prior: Tensor
+
+    def __init__(
+        self,
+        *,
+        classes: list[str],
+        n_outputs: int | None = None,
+        monitor: str = "val/auroc",
+        monitor_mode: str = "max",
+        **options: Any,
+    ) -> None:
+        super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
+        self.classes = tuple(classes)
+        self.calibration = Calibration(n_outputs=n_outputs or _logits(len(classes)))
+        self.register_buffer("prior", torch.full((len(classes),), 1 / len(classes)))
+        if len(classes) == 2:
+            metrics = {"auroc": BinaryAUROC(), "accuracy": BinaryAccuracy()}
+        else:
+            metrics = {"auroc": MulticlassAUROC(len(classes)), "accuracy": MulticlassAccuracy(len(classes))}
+        self.metrics = MetricCollection(metrics, prefix="val/")
+
+    @staticmethod
+    def n_outputs(data: DataSpec) -> int:
+        """One logit for two classes, else one for each."""
+        if len(data.classes) < 2:
+            raise DataError(
+                f"classification needs at least two classes, the data have {list(data.classes)}; check data.label."
+            )
+        return _logits(len(data.classes))
+
+    @staticmethod
+    def output_shape(data: DataSpec) -> tuple[int, ...]:
+        """(n_outputs,)."""
+        return (_logits(len(data.classes)),)
+
+    def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the labels."""
+        return {"loss": self.loss(self.outputs(batch), batch["label"], weight=batch.get("weight"))}
+
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy, and the metrics of the labelled objects."""
+        logits = self.outputs(batch)
+        known = batch["label"] >= 0
+        self.metrics.update(self._probabilities(logits)[known], batch["label"][known])
+        self.log_dict(self.metrics, prog_bar=True, batch_size=len(logits))
+        return {"loss": self.loss(logits, batch["label"], weight=batch.get("weight"))}
+
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """``p``: (B,) probability of the second class, or (B, K); ``logits``: (B, n_outputs), not calibrated."""
+        logits = self.outputs(batch).float()
+        return {"p": self._probabilities(self.calibration(logits)), "logits": logits}
+
+    def forward(self, images: Tensor | np.ndarray, valid: Tensor | None = None) -> Tensor:
+        """Probabilities of images in flux units, normalised as in training.
+
+        Args:
+            images: (B, C, H, W) or (C, H, W), the bands in the order of training.
+            valid: bool, of that shape; None takes the finite pixels.
+
+        Returns:
+            (B,) probability of the second class, or (B, K) probabilities; without B for a single image.
+        """
+        images = torch.as_tensor(np.asarray(images, np.float32) if isinstance(images, np.ndarray) else images)
+        single = images.ndim == 3
+        images = (images[None] if single else images).to(self.device, torch.float32)
+        valid = images.isfinite() if valid is None else valid.to(self.device).view_as(images)
+        p = self.predict({"image": torch.where(valid, images, 0), "valid": valid})["p"]
+        return p[0] if single else p
+
+    def _probabilities(self, logits: Tensor) -> Tensor:
+        if len(self.classes) == 2:
+            return logits.float().squeeze(-1).sigmoid()  # (B,)
+        return logits.float().softmax(-1)  # (B, K)
+
+
+def _logits(n_classes: int) -> int:
+    return 1 if n_classes == 2 else n_classes

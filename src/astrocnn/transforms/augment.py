@@ -1,0 +1,73 @@
+"""The augmentation of a training batch: on the device, in flux units, before the normalisation."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from astrocnn.batch import Batch
+from astrocnn.errors import ConfigError, listed
+from astrocnn.transforms.geometric import random_affine, random_dihedral
+from astrocnn.transforms.photometric import add_noise, scale_bands
+
+__all__ = ["Augment"]
+
+ROTATIONS = ("any", "quarter", "none")
+
+
+class Augment:
+    """Random views of the same objects; a call changes a batch and nothing else.
+
+    Args:
+        mirror: whether a mirrored object keeps its label (it does not for the sense of spiral arms).
+        rotate: 'any' angle (bilinear), 'quarter' turns (exact: pixels only change places) or 'none'.
+        zoom: least and greatest magnification; [1, 1] leaves the size.
+        shift_pix: greatest shift in x and y, in pixels; not an integer, so that it resamples.
+        noise: greatest deviation of added white noise, in units of the bands' noise.
+        zero_point_mag: deviation of a random change of every band's zero-point, in magnitudes.
+
+    Raises:
+        ConfigError: a name is not known or a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        *,
+        mirror: bool = True,
+        rotate: str = "quarter",
+        zoom: Sequence[float] = (1.0, 1.0),
+        shift_pix: float = 0.0,
+        noise: float = 0.0,
+        zero_point_mag: float = 0.0,
+    ) -> None:
+        if rotate not in ROTATIONS:
+            raise ConfigError(f"augment.rotate={rotate!r} is not known; choose from {listed(ROTATIONS)}.")
+        self.mirror, self.rotate = mirror, rotate
+        if len(zoom) != 2 or not 0 < zoom[0] <= zoom[1]:
+            raise ConfigError(
+                f"augment.zoom={list(zoom)} is not a range; give least and greatest factor, as [0.9, 1.1]."
+            )
+        self.zoom = (float(zoom[0]), float(zoom[1]))
+        for name, value in (("shift_pix", shift_pix), ("noise", noise), ("zero_point_mag", zero_point_mag)):
+            if value < 0:
+                raise ConfigError(f"augment.{name}={value} is negative; give 0 to switch it off.")
+        self.shift_pix, self.noise, self.zero_point_mag = shift_pix, noise, zero_point_mag
+        self.resamples = rotate == "any" or self.zoom != (1.0, 1.0) or shift_pix > 0
+
+    def __call__(self, batch: Batch, noise: Tensor) -> Batch:
+        """A random view of every image.
+
+        Args:
+            batch: see :mod:`astrocnn.batch`; what it holds is not changed.
+            noise: (C,) noise of the bands, in flux units.
+        """
+        if self.resamples:
+            batch = random_affine(
+                batch, rotate=self.rotate, mirror=self.mirror, zoom=self.zoom, shift_pix=self.shift_pix
+            )
+        elif self.mirror or self.rotate == "quarter":
+            batch = random_dihedral(batch, quarter_turns=self.rotate == "quarter", mirror=self.mirror)
+        if self.zero_point_mag:
+            batch = scale_bands(batch, zero_point_mag=self.zero_point_mag)
+        if self.noise:
+            batch = add_noise(batch, fraction=self.noise, noise=noise)
+        return batch

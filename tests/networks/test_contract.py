@@ -1,0 +1,182 @@
+"""What every network promises, for each file of configs/model: a new architecture needs no edit here."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from astrocnn.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
+
+# Trainable parameters that the literature gives: (options, number).
+PARAMETERS = {
+    "simple_cnn": [({"in_channels": 3, "n_outputs": 1, "image_size": 69}, 2_602_849)],
+    "resnet": [
+        ({"in_channels": 3, "n_outputs": 1000, "depth": 18}, 11_689_512),
+        ({"in_channels": 3, "n_outputs": 1000, "depth": 34}, 21_797_672),
+        ({"in_channels": 3, "n_outputs": 1000, "depth": 50}, 25_557_032),
+    ],
+    "deeplens": [
+        ({"in_channels": 1, "n_outputs": 1}, 3_508_545),
+        ({"in_channels": 4, "n_outputs": 1}, 3_513_249),
+    ],
+}
+
+
+def target_of(path):
+    module, name = OmegaConf.load(path)["_target_"].rsplit(".", 1)
+    return getattr(importlib.import_module(module), name)
+
+
+def build(path, *, size=None, n_outputs=2):
+    """The network of a configuration file with its links filled in, and the shape of its images."""
+    cls = target_of(path)
+    channels, *own_size = cls.input_shape
+    size = list(size or own_size)
+    filled = {
+        "model": OmegaConf.load(path),
+        "data": {"n_bands": channels, "image_size": size},
+        "task": {"n_outputs": n_outputs},
+    }
+    options = OmegaConf.to_container(OmegaConf.create(filled), resolve=True)["model"]
+    del options["_target_"]
+    return cls(**options), (channels, *size)
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def config(request):
+    torch.manual_seed(0)
+    return request.param
+
+
+def test_configs_found():
+    assert {"simple_cnn", "resnet", "deeplens"} <= {path.stem for path in CONFIGS}
+
+
+def test_options_are_keyword_only(config):
+    parameters = list(inspect.signature(target_of(config)).parameters.values())
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters)
+    assert {"in_channels", "n_outputs"} <= {p.name for p in parameters}
+
+
+def test_forward_and_backward(config):
+    network, shape = build(config, n_outputs=3)
+    output = network(torch.randn(4, *shape))
+    assert output.shape == (4, 3)
+    output.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+        if parameter.ndim > 1:
+            assert parameter.grad.abs().sum() > 0, name
+
+
+def test_outputs_are_raw(config):
+    network, shape = build(config, n_outputs=16)
+    network.eval()
+    outputs = network(20 * torch.randn(2, *shape))
+    assert outputs.min() < 0  # neither a sigmoid nor a softmax nor a ReLU at the end
+    assert outputs.max() > 1
+
+
+def test_odd_sizes(config):
+    _, *size = target_of(config).input_shape
+    odd = [(pixels - 11 + 2 * axis) | 1 for axis, pixels in enumerate(size)]
+    network, shape = build(config, size=odd)
+    assert network(torch.randn(2, *shape)).shape == (2, 2)
+
+
+def test_channels_last_is_the_same(config):
+    network, shape = build(config)
+    network.eval()
+    images = torch.randn(2, *shape)
+    expected = network(images)
+    result = network.to(memory_format=torch.channels_last)(images.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_state_dict_round_trip(config):
+    network, shape = build(config)
+    images = torch.randn(4, *shape)
+    network(images)  # moves the running statistics away from their initial values
+    other, _ = build(config)
+    assert not torch.equal(other.eval()(images), network.eval()(images))
+    other.load_state_dict(network.state_dict())
+    assert torch.equal(other(images), network(images))
+
+
+def test_meta_device(config):
+    with torch.device("meta"):
+        network, shape = build(config)
+        output = network(torch.empty(2, *shape))
+    assert output.device.type == "meta"
+    assert output.shape == (2, 2)
+
+
+def test_eval_is_deterministic_and_independent_of_the_batch(config):
+    network, shape = build(config)
+    network.eval()
+    images = torch.randn(3, *shape)
+    together = network(images)
+    assert torch.equal(together, network(images))
+    torch.testing.assert_close(network(images[1:2]), together[1:2], rtol=1e-4, atol=1e-4)
+
+
+def test_least_size_is_named_and_enough(config):
+    channels, *size = target_of(config).input_shape
+    least = build(config)[0].least_size
+    network, shape = build(config, size=[least] * len(size))
+    assert network(torch.randn(2, *shape)).shape == (2, 2)
+    with pytest.raises(ConfigError, match=f"at least {least}×{least} pixels"):
+        build(config, size=[least - 1] * len(size))[0](torch.randn(2, channels, *[least - 1] * len(size)))
+
+
+def test_wrong_number_of_bands(config):
+    network, (channels, *size) = build(config)
+    with pytest.raises(ConfigError, match="in_channels"):
+        network(torch.randn(2, channels + 1, *size))
+
+
+def test_init_options(config):
+    cls = target_of(config)
+    if "init" not in inspect.signature(cls).parameters:
+        pytest.skip(f"{cls.__name__} has no option init")
+    channels, *size = cls.input_shape
+    options = {"image_size": size} if "image_size" in inspect.signature(cls).parameters else {}
+    for init in ("he", "glorot", "lecun", "truncated_normal", "default"):
+        network = cls(in_channels=channels, n_outputs=1, init=init, **options)
+        assert any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+    with pytest.raises(ConfigError, match="init='xavier' is not known"):
+        cls(in_channels=channels, n_outputs=1, init="xavier", **options)
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "expected"),
+    [
+        pytest.param(path, options, n, id=f"{path.stem}-{n}")
+        for path in CONFIGS
+        for options, n in PARAMETERS.get(path.stem, [])
+    ],
+)
+def test_number_of_parameters(path, options, expected):
+    with torch.device("meta"):
+        network = target_of(path)(**options)
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == expected
+
+
+def test_networks_import_neither_lightning_nor_hydra():
+    modules = [OmegaConf.load(path)["_target_"].rsplit(".", 1)[0] for path in CONFIGS]
+    code = (
+        f"import sys, {', '.join(modules)}\n"
+        "heavy = {'lightning', 'pytorch_lightning', 'hydra', 'omegaconf', 'torchvision'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from astrocnn.batch import Batch, DataSpec
+from astrocnn.errors import RunError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.transforms.augment import Augment
 from astrocnn.transforms.normalize import Normalize
@@ -61,8 +62,9 @@ class BaseTask(pl.LightningModule, ABC):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
-        self.loss, self.normalize, self.augment = loss, normalize, augment
-        self.optimizer_factory, self.scheduler_factory = optimizer, scheduler
+        self.loss, self.normalize = loss, normalize
+        self.augment = augment or None  # an empty configuration file composes to {}
+        self.optimizer_factory, self.scheduler_factory = optimizer, scheduler or None
         self.monitor, self.monitor_mode = monitor, monitor_mode
         self.l1, self.decay_norm_and_bias = l1, decay_norm_and_bias
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -120,6 +122,15 @@ class BaseTask(pl.LightningModule, ABC):
         terms = self.validate(batch)
         total = torch.stack(list(terms.values())).sum()
         self.log("val/loss", total, batch_size=len(batch["index"]), prog_bar=True)
+
+    def on_train_epoch_end(self) -> None:
+        """Stop a training that has lost its weights, while the best ones are still there."""
+        loss = self.trainer.callback_metrics.get("train/loss")
+        if loss is not None and not loss.isfinite():
+            raise RunError(
+                f"the training loss became {float(loss)} in epoch {self.current_epoch + 1}; lower optimizer.lr, "
+                "or look for extreme pixels in the data."
+            )
 
     def configure_optimizers(self) -> Any:
         """The optimiser, with weight decay on weights only, and the schedule over the run's steps."""

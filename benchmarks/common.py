@@ -1,0 +1,52 @@
+"""What the benchmarks share: the machine's name, running a command, reading a run's figures, printing a table."""
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def machine() -> str:
+    """Processor, number of cores and torch version, for the head of a table."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{name}, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
+
+
+def script(name: str, *overrides: str) -> float:
+    """Run ``scripts/<name>.py`` with overrides, show its output, and return the seconds that it took."""
+    start = time.monotonic()
+    subprocess.run([sys.executable, str(ROOT / "scripts" / f"{name}.py"), *overrides], check=True)
+    return time.monotonic() - start
+
+
+def metrics(run: str | Path) -> dict[str, Any]:
+    """metrics.json of a run."""
+    return json.loads((Path(run) / "metrics.json").read_text())
+
+
+def interval(figure: dict[str, Any] | None, digits: int = 3) -> str:
+    """A figure with its 95 % interval, where it has one."""
+    if not figure or figure.get("value") is None:
+        return "–"
+    text = f"{figure['value']:.{digits}f}"
+    return f"{text} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]" if "low" in figure else text
+
+
+def print_table(head: list[str], rows: list[list[str]]) -> None:
+    """A Markdown table."""
+    widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
+    for row in [head, ["-" * width for width in widths], *rows]:
+        print("| " + " | ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")

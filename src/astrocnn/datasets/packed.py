@@ -1,0 +1,282 @@
+"""Cutouts packed once into memory-mapped arrays: a batch is one gather."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from astrocnn.batch import Batch
+from astrocnn.datasets.cutouts import CutoutFiles
+from astrocnn.errors import DataError, listed
+from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
+from astrocnn.io.fits import FitsImage, FitsInfo
+from astrocnn.paths import cache_dir
+from astrocnn.progress import track
+
+__all__ = ["PackedArray", "pack", "planes"]
+
+FORMAT = "astrocnn packed cutouts"
+VERSION = 1
+ROWS_A_TASK = 32
+
+
+def planes(path: object, info: FitsInfo, bands: Sequence[str]) -> list[int] | None:
+    """Which planes of a file are ``bands``, in that order; None for all of them as they stand.
+
+    Names decide where the file's planes have reliable ones; else the number of planes must be that of the
+    bands.
+
+    Raises:
+        DataError: a band is not in the file, or the number differs.
+    """
+    if info.named_planes:
+        missing = [band for band in bands if band not in info.bands]
+        if missing:
+            raise DataError(
+                f"{path} has no band {listed(missing)}; it holds {listed(info.bands, most=12)}; "
+                "choose among them with data.bands=[...], or leave the object out."
+            )
+        numbers = [info.bands.index(band) for band in bands]
+        return None if numbers == list(range(info.shape[0])) else numbers
+    if info.shape[0] != len(bands):
+        raise DataError(
+            f"{path} holds {info.shape[0]} planes but {len(bands)} bands are wanted ({listed(bands, most=12)}); "
+            "all files need the same bands (see data.bands and data.hdu)."
+        )
+    return None
+
+
+class PackedArray:
+    """Cutouts in a packed folder; calling it with row numbers (B,) gathers a batch.
+
+    Attributes:
+        shape: (C, H, W) of every cutout.
+        bad: row number and reason of each cutout that could not be packed; its pixels are not to be used.
+        valid_fraction: (N,) float32, the fraction of valid pixels.
+        position: (N, 2) float64, ra and dec of the centres in degrees (ICRS), or None when not asked for.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        meta = sealed(self.folder, format=FORMAT, version=VERSION)
+        if meta is None:
+            raise DataError(f"{folder} is not a whole packed folder; delete it, and it is made again.")
+        self.shape: tuple[int, int, int] = tuple(meta["shape"])
+        self.bad: list[tuple[int, str]] = [(int(row), str(reason)) for row, reason in meta["bad"]]
+        self._image = self._map("image")
+        self._bits, self._variance = self._map("valid"), self._map("variance")
+        self.valid_fraction: NDArray[np.float32] = np.load(self.folder / "valid_fraction.npy")
+        position = self.folder / "position.npy"
+        self.position: NDArray[np.float64] | None = np.load(position) if position.exists() else None
+
+    def _map(self, name: str) -> Any:
+        path = self.folder / f"{name}.npy"
+        return np.asarray(np.load(path, mmap_mode="r")) if path.exists() else None
+
+    def __reduce__(self) -> tuple[type["PackedArray"], tuple[Path]]:
+        return type(self), (self.folder,)  # a worker maps the files itself, instead of being sent the pixels
+
+    def __len__(self) -> int:
+        return len(self._image)
+
+    def __call__(self, rows: NDArray[np.int64]) -> Batch:
+        """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 if it was packed."""
+        batch = {"image": torch.from_numpy(self._image[rows])}  # (B, C, H, W)
+        if self._bits is None:
+            batch["valid"] = torch.ones(batch["image"].shape, dtype=torch.bool)
+        else:
+            bits = np.unpackbits(self._bits[rows], axis=1, count=int(np.prod(self.shape)))  # (B, C*H*W)
+            batch["valid"] = torch.from_numpy(bits.view(np.bool_).reshape(len(rows), *self.shape))
+        if self._variance is not None:
+            batch["variance"] = torch.from_numpy(self._variance[rows])
+        return batch
+
+
+def pack(
+    files: CutoutFiles,
+    numbers: NDArray[np.int64],
+    *,
+    shape: tuple[int, int, int],
+    bands: Sequence[str],
+    sky: bool = False,
+    max_bad: int | None = None,
+    n_workers: int | None = None,
+) -> PackedArray:
+    """Read the objects ``numbers`` of ``files`` into the cache, or find them there; row i is ``numbers[i]``.
+
+    Args:
+        files: where the cutouts are.
+        numbers: (N,) objects to pack.
+        shape: (C, H, W) that every cutout must have.
+        bands: the planes to take, by name where the files name them.
+        sky: also keep the position of each centre.
+        max_bad: stop when more cutouts than this cannot be packed; None goes on to the end.
+        n_workers: threads; None for one a core. (Threads, since opening and reading release the interpreter
+            and the rest is short; processes take longer to start than 8,000 files to read.)
+
+    Raises:
+        DataError: too little space, a file is gone, or more than ``max_bad`` cannot be packed.
+    """
+    options = {
+        "format": FORMAT,
+        "version": VERSION,
+        "hdu": files.hdu,
+        "variance_hdu": files.variance_hdu,
+        "by_band": files.bands,
+        "bands": list(bands),
+        "shape": list(shape),
+        "sky": sky,
+    }
+    paths = (path for number in numbers for path in files.paths[number])
+    key = fingerprint(paths, options)
+    n_values = len(numbers) * int(np.prod(shape))
+    n_bytes = n_values * (4 + 4 * (files.variance_hdu is not None)) + n_values // 8 + 40 * len(numbers)
+    expected = {"format": FORMAT, "version": VERSION, "fingerprint": key}
+    packer = _Packer(files, numbers, shape, bands, sky, max_bad, n_workers)
+    folder = cached_folder(
+        cache_dir() / "packed" / key,
+        whole=lambda folder: sealed(folder, **expected) is not None,
+        build=lambda part: packer.build(part, expected),
+        n_bytes=n_bytes,
+        what=f"packing {len(numbers):,} cutouts",
+    )
+    return PackedArray(folder)
+
+
+class _Packer:
+    """Writes the arrays of one packed folder, each task its own rows."""
+
+    def __init__(
+        self,
+        files: CutoutFiles,
+        numbers: NDArray[np.int64],
+        shape: tuple[int, int, int],
+        bands: Sequence[str],
+        sky: bool,
+        max_bad: int | None,
+        n_workers: int | None,
+    ) -> None:
+        self.files, self.numbers, self.shape, self.bands = files, numbers, shape, tuple(bands)
+        self.sky, self.max_bad = sky, max_bad
+        self.n_workers = n_workers or len(os.sched_getaffinity(0))
+
+    def build(self, folder: Path, meta: dict[str, Any]) -> None:
+        n, size = len(self.numbers), int(np.prod(self.shape))
+        writers = {
+            "image": _RowWriter(folder / "image.npy", (n, *self.shape), np.float32),
+            "valid": _RowWriter(folder / "valid.npy", (n, -(-size // 8)), np.uint8),
+        }
+        if self.files.variance_hdu is not None:
+            writers["variance"] = _RowWriter(folder / "variance.npy", (n, *self.shape), np.float32)
+        fraction, position = np.zeros(n, np.float32), np.full((n, 2), np.nan)
+        bad: list[tuple[int, str]] = []
+        try:
+            for row, outcome in track(self._outcomes(writers), "packing cutouts", total=n):
+                if isinstance(outcome, str):
+                    bad.append((row, outcome))
+                    self._check(bad)
+                else:
+                    fraction[row], position[row] = outcome[0], outcome[1:]
+        finally:
+            for writer in writers.values():
+                writer.close()
+        bad.sort()
+        usable = np.ones(n, bool)
+        usable[[row for row, _ in bad]] = False
+        if (fraction[usable] == 1).all():
+            (folder / "valid.npy").unlink()
+        np.save(folder / "valid_fraction.npy", fraction)
+        if self.sky:
+            np.save(folder / "position.npy", position)
+        seal(folder, {**meta, "shape": list(self.shape), "bands": list(self.bands), "bad": bad})
+
+    def _check(self, bad: list[tuple[int, str]]) -> None:
+        if self.max_bad is not None and len(bad) > self.max_bad:
+            raise DataError(
+                f"more than {self.max_bad} cutouts cannot be used: {listed([r for _, r in bad], most=3)}"
+            )
+
+    def _outcomes(self, writers: dict[str, "_RowWriter"]) -> Iterator[tuple[int, Any]]:
+        """(row, reason) of each bad cutout and (row, (valid fraction, ra, dec)) of each other."""
+        starts = range(0, len(self.numbers), ROWS_A_TASK)
+        executor = ThreadPoolExecutor(self.n_workers)
+        try:
+            tasks = [executor.submit(self._rows, start, writers) for start in starts]
+            for task in as_completed(tasks):
+                yield from task.result()
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _rows(self, start: int, writers: dict[str, "_RowWriter"]) -> list[tuple[int, Any]]:
+        rows = range(start, min(start + ROWS_A_TASK, len(self.numbers)))
+        blocks = {name: writer.zeros(len(rows)) for name, writer in writers.items()}
+        outcomes: list[tuple[int, Any]] = []
+        for i, row in enumerate(rows):
+            try:
+                image = self._image(int(self.numbers[row]))
+            except DataError as error:
+                outcomes.append((row, str(error)))
+                continue
+            blocks["image"][i] = image.flux
+            blocks["valid"][i] = np.packbits(image.valid.reshape(-1))
+            if image.variance is not None:
+                blocks["variance"][i] = image.variance
+            outcomes.append((row, (float(image.valid.mean()), image.info.ra, image.info.dec)))
+        for name, writer in writers.items():
+            writer.write(start, blocks[name])
+        return outcomes
+
+    def _image(self, number: int) -> FitsImage:
+        image, path = self.files.read(number, sky=self.sky), self.files.paths[number][0]
+        chosen = planes(path, image.info, self.bands)
+        if chosen is not None:
+            variance = None if image.variance is None else image.variance[chosen]
+            image = FitsImage(image.info, image.flux[chosen], image.valid[chosen], variance)
+        if image.flux.shape != self.shape:
+            raise DataError(
+                f"{path} is {_size(image.flux.shape)} (bands × rows × columns) but the others are "
+                f"{_size(self.shape)}; cut all to one size, or leave it out with data.on_bad=skip."
+            )
+        if not image.valid.any():
+            raise DataError(f"{path}: no pixel is valid in the bands {listed(self.bands, most=12)}.")
+        return image
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+class _RowWriter:
+    """An ``.npy`` file whose rows are written in any order, by several threads.
+
+    Written through the file and not through a memory map, so that a full disc is an error to be caught and
+    not a signal that kills the process.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._file = open(path, "wb")  # noqa: SIM115  (closed by close(), after all rows)
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        self._file.flush()
+        self._start = self._file.tell()
+        self._row_bytes = int(np.prod(shape[1:])) * self.dtype.itemsize
+
+    def zeros(self, n: int) -> NDArray[Any]:
+        return np.zeros((n, *self.shape[1:]), self.dtype)
+
+    def write(self, row: int, block: NDArray[Any]) -> None:
+        data = memoryview(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
+        offset = self._start + row * self._row_bytes
+        while data:
+            done = os.pwrite(self._file.fileno(), data, offset)
+            data, offset = data[done:], offset + done
+
+    def close(self) -> None:
+        os.fsync(self._file.fileno())
+        self._file.close()

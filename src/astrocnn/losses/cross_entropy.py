@@ -1,13 +1,12 @@
 """Cross-entropy for two classes and for many, with one meaning of every option."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from astrocnn.errors import ConfigError, DataError
+from astrocnn.errors import ConfigError
 
 __all__ = ["CrossEntropy"]
 
@@ -25,8 +24,8 @@ class CrossEntropy(nn.Module):
     with sample weights v, class weights w and smoothing ε. Objects labelled −1 are left out.
 
     Args:
-        class_weights: one weight per class (two for one logit), none, or 'balanced': N / (K n_k), which
-            :meth:`balance` sets from the numbers of the training split before the first step.
+        class_weights: one weight per class (two for one logit), or None for equal ones. 'balanced' in the
+            configuration becomes N / (K n_k) of the training split before this class is made.
         label_smoothing: ε, from 0 to below 1.
 
     Raises:
@@ -38,37 +37,25 @@ class CrossEntropy(nn.Module):
     def __init__(
         self,
         *,
-        class_weights: Sequence[float] | Literal["balanced"] | None = None,
+        class_weights: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise ConfigError(f"label_smoothing={label_smoothing} must be at least 0 and below 1.")
-        if isinstance(class_weights, str) and class_weights != "balanced":
+        if isinstance(class_weights, str):
             raise ConfigError(
-                f"class_weights={class_weights!r} is not known; give a number per class, 'balanced' or null."
+                f"class_weights={class_weights!r} must be one number per class here; "
+                f"N / (K n_k) of the training split gives balanced ones."
             )
         self.label_smoothing = label_smoothing
-        # Not in the checkpoint: the options say the weights, or how to find them from the training split.
-        # Empty until balance() fills it: a buffer follows the module to its device.
-        weights = None if class_weights is None else torch.empty(0)
+        weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
+        if weights is not None and (
+            weights.ndim != 1 or not bool(((weights >= 0) & weights.isfinite()).all())
+        ):
+            raise ConfigError(f"class_weights={class_weights} must be one number ≥ 0 per class.")
+        # The options say the weights, so that the checkpoint need not.
         self.register_buffer("class_weights", weights, persistent=False)
-        if class_weights is not None and not isinstance(class_weights, str):
-            self._set_weights(torch.tensor(class_weights, dtype=torch.float32))
-
-    def balance(self, class_counts: Sequence[int] | Tensor) -> None:
-        """Set the weights N / (K n_k) from the numbers n_k of the K classes in the training split.
-
-        Raises:
-            DataError: a class has no object.
-        """
-        counts = torch.as_tensor(class_counts, dtype=torch.float32)
-        if counts.ndim != 1 or len(counts) < 2 or bool((counts <= 0).any()):
-            raise DataError(
-                f"balanced class weights need objects of every class, and the training split has "
-                f"{counts.long().tolist()}; add the missing classes or set loss.class_weights=null."
-            )
-        self._set_weights(counts.sum() / (len(counts) * counts))
 
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean loss, a scalar float32; 0, with gradients of 0, where no object has a label.
@@ -87,8 +74,6 @@ class CrossEntropy(nn.Module):
                 f"cross-entropy takes logits (B, K) and labels (B,) and got {tuple(logits.shape)} and "
                 f"{tuple(label.shape)}."
             )
-        if self.class_weights is not None and not len(self.class_weights):
-            raise ConfigError("class_weights='balanced' has not been set; call balance(class_counts) first.")
         logits = logits.float()
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # (B, 2)
@@ -118,11 +103,6 @@ class CrossEntropy(nn.Module):
             losses, share = losses * weight, share * weight
         total = share.sum()
         return losses.sum() / torch.where(total > 0, total, 1.0)
-
-    def _set_weights(self, weights: Tensor) -> None:
-        if weights.ndim != 1 or not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
-            raise ConfigError(f"class_weights={weights.tolist()} must be one number ≥ 0 per class.")
-        self.class_weights = weights if self.class_weights is None else weights.to(self.class_weights.device)
 
 
 def _within(label: Tensor, n_classes: int) -> bool:

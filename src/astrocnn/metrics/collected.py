@@ -47,13 +47,11 @@ class CollectedMetric(Metric):
         Raises:
             DataError: probabilities that are NaN or outside [0, 1].
         """
-        # A process that saw no object has an empty state, which cannot be joined.
-        if not self.labels or sum(map(len, self.labels)) == 0:
+        # Lists before the processes' states are joined, tensors afterwards; a list may be empty.
+        y = dim_zero_cat(self.labels).cpu().numpy() if len(self.labels) else np.empty(0)
+        if len(np.unique(y)) < (2 if self.needs_two_classes else 1):
             return torch.tensor(torch.nan, device=self.device)
         p = dim_zero_cat(self.probabilities).cpu().numpy()
-        y = dim_zero_cat(self.labels).cpu().numpy()
-        if self.needs_two_classes and len(np.unique(y)) < 2:
-            return torch.tensor(torch.nan, device=self.device)
         return torch.tensor(self.measure(p, y), dtype=torch.float32, device=self.device)
 
     @abstractmethod

@@ -17,7 +17,7 @@ from astrocnn.simulate.draw import Drawn, early_type, sersics, stars_at
 from astrocnn.simulate.nonlenses import KINDS, SHARES
 from astrocnn.simulate.observe import Survey, blur, draw_seeing, lose_pixels, observe, point_sources
 from astrocnn.simulate.population import Columns, take
-from astrocnn.simulate.scene import Grid, add_light
+from astrocnn.simulate.scene import Components, Grid, add_light
 from astrocnn.simulate.templates import Colours, to_mag
 
 __all__ = ["TRUTH_UNITS", "Chunk", "Options", "make_chunk"]
@@ -28,7 +28,7 @@ Images = NDArray[np.float32]
 
 SNR_ARC_MIN = 10.0
 CANDIDATES = 48  # lenses that are traced together
-STARS_PER_CUTOUT = 0.12  # of 15 < i < 24, of either class
+STARS_PER_CUTOUT = 0.12  # of 14 < i < 24, of either class
 DEC_RANGE_DEG = (-65.0, 5.0)
 
 TRUTH_UNITS = {
@@ -89,7 +89,7 @@ def make_chunk(options: Options, number: int, n_images: int) -> Chunk:
     )
     clean = torch.cat([lens_images, other_images])
     seeing = np.concatenate([lens_seeing, other_seeing])
-    _add_field(rng, clean, seeing, grid, colours)
+    _add_stars(rng, clean, seeing, grid, colours)
 
     n = len(clean)
     image, variance = observe(rng, clean, survey)
@@ -97,8 +97,9 @@ def make_chunk(options: Options, number: int, n_images: int) -> Chunk:
     image[lost] = np.nan
     variance[lost] = np.nan
     columns = {name: np.concatenate([_column(lenses, name, n_images // 2), others[name]]) for name in others}
+    low, high = np.sin(np.radians(DEC_RANGE_DEG))
     columns["ra"] = rng.uniform(0.0, 360.0, n)
-    columns["dec"] = np.degrees(np.arcsin(rng.uniform(*np.sin(np.radians(DEC_RANGE_DEG)), n)))
+    columns["dec"] = np.degrees(np.arcsin(rng.uniform(low, high, n)))
     columns |= {f"seeing_{band}": seeing[:, b] for b, band in enumerate(options.bands)}
     kind = np.concatenate([np.full(n_images // 2, "lens"), kinds])
     order = rng.permutation(n)
@@ -140,7 +141,7 @@ def _split(n: int, first: int) -> Iterator[Rows]:
 def _lens_light(
     rng: np.random.Generator, lenses: Columns, seeing: Array, grid: Grid, colours: Colours
 ) -> tuple[Tensor, Tensor]:
-    """Images of the arcs and of the deflectors, (B, C, H, W) each; adds ``mag_arc_i`` to the columns."""
+    """Images of the arcs and of all else (the deflectors and the field), (B, C, H, W) each; adds ``mag_arc_i`` to the columns."""
     n, image = len(seeing), np.arange(len(seeing))
     with_i = Colours((*colours.bands, "i")) if "i" not in colours.bands else colours
     arcs = torch.zeros(n, len(with_i.bands), grid.side, grid.side)
@@ -150,6 +151,7 @@ def _lens_light(
     lenses["mag_arc_i"] = to_mag(np.maximum(i_flux, 1e-3))
     host = torch.zeros(n, len(colours.bands), grid.side, grid.side)
     add_light(host, early_type(image, lenses, colours), grid)
+    add_light(host, _field(rng, n, grid, colours), grid)
     return blur(arcs[:, : len(colours.bands)], seeing, grid), blur(host, seeing, grid)
 
 
@@ -171,6 +173,7 @@ def _nonlenses(
         stars += drawn.stars
         for name, values in drawn.truth.items():
             truth[name][rows] = values
+    add_light(scene, _field(rng, n, grid, colours), grid)
     image = blur(scene, seeing, grid)
     for places, flux in stars:
         point_sources(image, places, flux, seeing, grid)
@@ -183,18 +186,18 @@ def _twins(rng: np.random.Generator, n: int, n_lenses: int) -> Rows:
     return np.concatenate(rounds)[:n]
 
 
-def _add_field(rng: np.random.Generator, image: Tensor, seeing: Array, grid: Grid, colours: Colours) -> None:
-    """Unrelated galaxies and stars in the line of sight, alike for both classes; in place."""
-    galaxies = population.field_galaxies(rng, len(image), grid.half_width_arcsec)
+def _field(rng: np.random.Generator, n: int, grid: Grid, colours: Colours) -> Components:
+    """Unrelated galaxies in the line of sight of ``n`` cutouts, alike for both classes."""
+    galaxies = population.field_galaxies(rng, n, grid.half_width_arcsec)
     flux = colours.galaxy(galaxies["kind"], galaxies["z"], galaxies["mag_i"])
     names = ("x", "y", "phi", "radius", "q", "index")
-    scene = torch.zeros(len(image), len(colours.bands), grid.side, grid.side)
-    light = sersics(galaxies["image"].astype(np.int64), flux, **{name: galaxies[name] for name in names})
-    add_light(scene, light, grid)
-    image += blur(scene, seeing, grid)
+    return sersics(galaxies["image"].astype(np.int64), flux, **{name: galaxies[name] for name in names})
 
+
+def _add_stars(rng: np.random.Generator, image: Tensor, seeing: Array, grid: Grid, colours: Colours) -> None:
+    """Stars in the line of sight, alike for both classes; in place."""
     target = np.repeat(np.arange(len(image)), rng.poisson(STARS_PER_CUTOUT, len(image)))
-    m, half = len(target), grid.size * grid.pixel_scale_arcsec / 2
-    x, y = rng.uniform(-half, half, m), rng.uniform(-half, half, m)
-    places, star_flux = stars_at(rng, target, x, y, rng.uniform(15.0, 24.0, m), colours)
-    point_sources(image, places, star_flux, seeing, grid)
+    n, half = len(target), grid.size * grid.pixel_scale_arcsec / 2
+    x, y = rng.uniform(-half, half, n), rng.uniform(-half, half, n)
+    places, flux = stars_at(rng, target, x, y, rng.uniform(14.0, 24.0, n), colours)
+    point_sources(image, places, flux, seeing, grid)

@@ -32,8 +32,8 @@ class Drawn:
     truth: Columns = field(default_factory=dict)
 
 
-# generator(rng, image, twins, colours): ``image`` (n,) are the cutouts to fill; ``twins`` holds n accepted lenses, whose
-# deflectors and brightnesses the scene takes over, so that neither tells the class.
+# generator(rng, image, twins, colours): ``image`` (n,) are the cutouts to fill; ``twins`` holds n accepted lenses,
+# whose deflectors and brightnesses the scene takes over, so that neither tells the class.
 Generator = Callable[[np.random.Generator, Rows, Columns, Colours], Drawn]
 
 
@@ -46,8 +46,8 @@ def sersics(
     phi: Array,
     radius: Array,
     q: Array,
-    index: float | Array,
-    soft: float = 0.0,
+    index: float | Array = 1.0,
+    soft: float | Array = 0.0,
 ) -> Components:
     """Sérsic components: half-light radius (major axis) in arcsec, see :func:`profiles.sersic`."""
     ones = np.ones(len(image))

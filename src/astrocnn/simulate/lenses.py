@@ -197,7 +197,7 @@ def _run(job: _Job) -> int:
                 pixel_scale_arcsec=scale,
             )
         with atomic_path(job.rows) as part:
-            np.savez(part, kind=chunk.kind, **_catalog_columns(chunk))
+            np.savez(part, allow_pickle=False, kind=chunk.kind, **_catalog_columns(chunk))
     except OSError as error:
         raise _cannot_write(job.partial, error) from error
     return job.number

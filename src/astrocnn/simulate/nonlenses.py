@@ -41,6 +41,11 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> A
     return np.asarray(low * (high / low) ** rng.random(n))
 
 
+def _near_ring(rng: np.random.Generator, twins: Columns) -> Array:
+    """The twins' Einstein radii, loosely (arcsec): where a look-alike puts what would be the arcs."""
+    return np.maximum(twins["theta_E"] * np.exp(0.15 * rng.standard_normal(len(twins["theta_E"]))), 0.6)
+
+
 def deflector(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """An early-type galaxy alone."""
     galaxy = _turned(rng, twins)
@@ -48,21 +53,21 @@ def deflector(rng: np.random.Generator, image: Rows, twins: Columns, colours: Co
 
 
 def companions(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
-    """A red galaxy with one to four blue companions, 0.7 to 3.5 arcsec away, together as bright as the twin's arcs.
+    """A red galaxy with one to four blue companions about where the twin's arcs are, and together as bright.
 
-    Half of them lie along the circle around the red galaxy within 25 degrees, as arcs do; in half of the scenes
+    Three in ten lie along the circle around the red galaxy within 25 degrees, as arcs do; in three of ten scenes
     they share one spectrum, as images of one source do.
     """
     galaxy = _turned(rng, twins)
     n = len(image)
     parent = np.repeat(np.arange(n), rng.integers(1, 5, n))
     m = len(parent)
-    distance, angle = rng.uniform(0.7, 3.5, m), rng.uniform(0.0, 2 * np.pi, m)
+    distance = _near_ring(rng, twins)[parent] * _log_uniform(rng, 0.8, 1.8, m)
+    angle = rng.uniform(0.0, 2 * np.pi, m)
     tangential = angle + np.pi / 2 + np.radians(25) * rng.uniform(-1, 1, m)
     weight = rng.uniform(0.2, 1.0, m)
     weight = weight / np.bincount(parent, weight, minlength=n)[parent]
-    own = rng.random(m) < 0.5 * np.ones(n)[parent]
-    own = np.where((rng.random(n) < 0.5)[parent], own, False)
+    own = (rng.random(n) < 0.7)[parent]
     kind = np.where(own, rng.uniform(1.0, 3.0, m), twins["source_kind"][parent])
     redshift = np.where(own, rng.uniform(0.2, 1.5, m), twins["z_s"][parent])
     mag = to_mag(to_flux(twins["mag_arc_i"])[parent] * weight) + 0.2 * rng.standard_normal(n)[parent]
@@ -71,7 +76,7 @@ def companions(rng: np.random.Generator, image: Rows, twins: Columns, colours: C
         colours.galaxy(kind, redshift, mag),
         x=galaxy["x"][parent] + distance * np.cos(angle),
         y=galaxy["y"][parent] + distance * np.sin(angle),
-        phi=np.where(rng.random(m) < 0.5, tangential, rng.uniform(0, np.pi, m)),
+        phi=np.where(rng.random(m) < 0.3, tangential, rng.uniform(0, np.pi, m)),
         radius=_log_uniform(rng, 0.15, 0.7, m),
         q=rng.uniform(0.2, 0.9, m),
         index=1.0,
@@ -83,11 +88,11 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     """A spiral seen within 60 degrees of its pole: red bulge, disc, blue arms with knots."""
     n = len(image)
     place = {"x": rng.uniform(-0.1, 0.1, n), "y": rng.uniform(-0.1, 0.1, n), "phi": rng.uniform(0, np.pi, n)}
-    z = rng.uniform(0.1, 0.5, n)
-    mag = _total_mag(twins) + 0.2 * rng.standard_normal(n)
-    scale = np.clip(0.75 * twins["radius"] * _log_uniform(rng, 0.8, 1.6, n), 0.4, 1.6)
+    z = rng.uniform(0.15, 0.6, n)
+    mag = _total_mag(twins) + 0.3 * rng.standard_normal(n) + 0.2
+    scale = np.clip(0.75 * twins["radius"] * _log_uniform(rng, 0.7, 1.4, n), 0.35, 1.5)
     q = rng.uniform(0.5, 1.0, n)
-    bulge, arms = rng.uniform(0.25, 0.65, n), rng.uniform(0.15, 0.4, n)
+    bulge, arms = rng.uniform(0.25, 0.6, n), rng.uniform(0.15, 0.4, n)
     disc = 1 - bulge - 0.7 * arms
     pitch, phase = np.radians(rng.uniform(10, 30, n)), rng.uniform(0, 2 * np.pi, n)
     number = rng.choice([1.0, 2.0, 2.0, 2.0, 3.0, 4.0], n)
@@ -103,7 +108,7 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         q=np.maximum(q, 0.75),
         **place,
     )
-    body = sersics(image, flux(rng.uniform(0.5, 1.3, n), disc), index=1.0, radius=1.678 * scale, q=q, **place)
+    body = sersics(image, flux(rng.uniform(0.2, 1.0, n), disc), index=1.0, radius=1.678 * scale, q=q, **place)
     swept = {
         "scale": 1.2 * scale,
         "q": q,
@@ -149,12 +154,12 @@ def _knots_on_arms(
 def ring(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """A ring galaxy: a red core inside an inclined, uneven blue ring of its own redshift, often off centre.
 
-    The ring lies at 0.8 to 2.6 arcsec; a faint disc fills it in half of the scenes.
+    A faint disc fills the ring in half of the scenes.
     """
     n = len(image)
     galaxy = _turned(rng, twins)
     core = early_type(image, galaxy | {"radius": 0.6 * galaxy["radius"]}, colours)
-    radius = _log_uniform(rng, 0.8, 2.6, n)
+    radius = _near_ring(rng, twins) * _log_uniform(rng, 0.9, 1.8, n)
     offset, towards = 0.25 * radius * rng.random(n), rng.uniform(0, 2 * np.pi, n)
     place = {
         "x": galaxy["x"] + offset * np.cos(towards),
@@ -183,8 +188,8 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
     """A disc from the side, some warped or with a dust lane, with a red bulge."""
     n = len(image)
     place = {"x": rng.uniform(-0.1, 0.1, n), "y": rng.uniform(-0.1, 0.1, n), "phi": rng.uniform(0, np.pi, n)}
-    z = rng.uniform(0.1, 0.6, n)
-    mag = _total_mag(twins) + 0.2 * rng.standard_normal(n)
+    z = rng.uniform(0.15, 0.7, n)
+    mag = _total_mag(twins) + 0.3 * rng.standard_normal(n)
     scale = np.clip(twins["radius"] * _log_uniform(rng, 0.8, 1.6, n), 0.5, 1.8)
     bulge = rng.uniform(0.15, 0.6, n)
     side = {
@@ -193,7 +198,7 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
         "dust": np.where(rng.random(n) < 0.4, rng.uniform(0.3, 0.8, n), 0.0),
         "warp": np.where(rng.random(n) < 0.3, 0.08 * scale * rng.uniform(-1, 1, n), 0.0),
     }
-    disc_flux = colours.galaxy(rng.uniform(0.5, 2.2, n), z, mag) * (1 - bulge)[:, None]
+    disc_flux = colours.galaxy(rng.uniform(0.2, 1.6, n), z, mag) * (1 - bulge)[:, None]
     disc = Components("edge_on", image, disc_flux, {**place, **side})
     core = sersics(
         image,
@@ -207,20 +212,20 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
 
 
 def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
-    """Two galaxies 0.6 to 2.5 arcsec apart, with one to three tidal tails that curve around them."""
+    """Two galaxies 0.6 to 2 arcsec apart, with one to three tidal tails that curve around them."""
     n = len(image)
-    z = rng.uniform(0.1, 0.6, n)
-    mag = _total_mag(twins) + 0.2 * rng.standard_normal(n)
+    z = rng.uniform(0.2, 0.7, n)
+    mag = _total_mag(twins) + 0.3 * rng.standard_normal(n)
     tails = rng.integers(1, 4, n)
-    in_tails, second = rng.uniform(0.05, 0.25, n), rng.uniform(0.1, 0.5, n)
-    radius = np.clip(twins["radius"] * _log_uniform(rng, 0.5, 1.1, n), 0.3, 1.2)
-    apart, angle = rng.uniform(0.6, 2.5, n), rng.uniform(0, 2 * np.pi, n)
+    in_tails, second = rng.uniform(0.05, 0.2, n), rng.uniform(0.1, 0.4, n)
+    radius = np.clip(twins["radius"] * _log_uniform(rng, 0.5, 1.0, n), 0.3, 1.2)
+    apart, angle = rng.uniform(0.6, 2.0, n), rng.uniform(0, 2 * np.pi, n)
     x, y = rng.uniform(-0.1, 0.1, n), rng.uniform(-0.1, 0.1, n)
 
     def body(part: Array, size: Array, reach: Array) -> Components:
         return sersics(
             image,
-            colours.galaxy(rng.uniform(0.0, 1.5, n), z, mag) * part[:, None],
+            colours.galaxy(rng.uniform(0.0, 0.6, n), z, mag) * part[:, None],
             x=x + reach * np.cos(angle),
             y=y + reach * np.sin(angle),
             phi=rng.uniform(0, np.pi, n),
@@ -235,7 +240,7 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     ]
     parent = np.repeat(np.arange(n), tails)
     m = len(parent)
-    start = rng.uniform(0.9, 1.9, m)
+    start = _near_ring(rng, twins)[parent] * _log_uniform(rng, 0.9, 1.8, m)
     curve = {
         "x": (x + rng.uniform(0, 0.4, n) * apart * np.cos(angle))[parent],
         "y": (y + rng.uniform(0, 0.4, n) * apart * np.sin(angle))[parent],
@@ -247,17 +252,20 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         "hand": rng.choice([-1.0, 1.0], n)[parent],
     }
     part = (in_tails / tails)[parent]
-    flux = colours.galaxy(rng.uniform(0.8, 3.0, n)[parent], z[parent], mag[parent]) * part[:, None]
+    flux = colours.galaxy(rng.uniform(0.5, 2.5, n)[parent], z[parent], mag[parent]) * part[:, None]
     return Drawn([*bodies, Components("tail", image[parent], flux, curve)], truth={"x": x, "y": y})
 
 
 def star_galaxy(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
-    """A galaxy with one to three stars 0.5 to 2.5 arcsec away, about as bright together as the twin's arcs."""
+    """A galaxy with one to three stars about where the twin's arcs are, each about as bright as those."""
     n = len(image)
     galaxy = _turned(rng, twins)
     parent = np.repeat(np.arange(n), rng.choice([1, 2, 2, 3], n))
     m = len(parent)
-    distance, angle = rng.uniform(0.5, 2.5, m), rng.uniform(0, 2 * np.pi, m)
+    distance, angle = (
+        _near_ring(rng, twins)[parent] * _log_uniform(rng, 0.7, 1.7, m),
+        rng.uniform(0, 2 * np.pi, m),
+    )
     mag = twins["mag_arc_i"][parent] + rng.uniform(-1.0, 1.0, m)
     x, y = galaxy["x"][parent] + distance * np.cos(angle), galaxy["y"][parent] + distance * np.sin(angle)
     stars = stars_at(rng, image[parent], x, y, mag, colours)
@@ -276,11 +284,11 @@ KINDS: dict[str, Generator] = {
 
 # Part of the non-lenses that each kind makes up.
 SHARES = {
-    "deflector": 0.28,
-    "spiral": 0.17,
-    "ring": 0.10,
-    "edge_on": 0.10,
-    "companions": 0.17,
-    "merger": 0.09,
-    "star_galaxy": 0.09,
+    "deflector": 0.38,
+    "spiral": 0.14,
+    "ring": 0.08,
+    "edge_on": 0.09,
+    "companions": 0.15,
+    "merger": 0.08,
+    "star_galaxy": 0.08,
 }

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 UPSAMPLE = 2
 PAD_PIX = 8  # light from this far outside the cutout is blurred into it
-BATCH = 32  # components evaluated at once: their grids stay in the processor's cache
+BATCH = 16  # components evaluated at once: their grids stay in the processor's cache
 CORE = 8  # side of the patch, in fine pixels, that is integrated finely around a cusp
 CORE_SAMPLES = 8
 
@@ -126,7 +126,7 @@ def _integrate_cores(light: Tensor, p: dict[str, Tensor], grid: Grid) -> None:
     fine_x = (first_x[:, None] + sub - (grid.side - 1) / 2) * step  # (N, CORE*CORE_SAMPLES)
     fine_y = (first_y[:, None] + sub - (grid.side - 1) / 2) * step
     core = FAMILIES["sersic"](*_own_frame(fine_x[:, None, :], fine_y[:, :, None], p), p)
-    core = core.unflatten(2, (CORE, CORE_SAMPLES)).unflatten(1, (CORE, CORE_SAMPLES)).mean(dim=(2, 4))
+    core = core.reshape(-1, CORE, CORE_SAMPLES, CORE, CORE_SAMPLES).mean(dim=(2, 4))
     offset = torch.arange(CORE)
     rows = (first_y[:, None] + offset).long()[:, :, None]  # (N, CORE, 1)
     columns = (first_x[:, None] + offset).long()[:, None, :]

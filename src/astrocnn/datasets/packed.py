@@ -1,5 +1,6 @@
 """Cutouts packed once into memory-mapped arrays: a batch is one gather."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -86,12 +87,15 @@ class PackedArray:
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
         """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 if it was packed."""
+        # numpy throughout: torch would start its threads for a fill that takes a millisecond
         batch = {"image": torch.from_numpy(self._image[rows])}  # (B, C, H, W)
-        if self._bits is None:
-            batch["valid"] = torch.ones(batch["image"].shape, dtype=torch.bool)
-        else:
-            bits = np.unpackbits(self._bits[rows], axis=1, count=int(np.prod(self.shape)))  # (B, C*H*W)
-            batch["valid"] = torch.from_numpy(bits.view(np.bool_).reshape(len(rows), *self.shape))
+        valid = np.ones((len(rows), *self.shape), np.bool_)
+        if self._bits is not None:
+            partial = np.flatnonzero(self.valid_fraction[rows] < 1)
+            bits = self._bits[rows[partial]]  # (b, ceil(C*H*W / 8))
+            flat = np.unpackbits(bits, axis=1, count=math.prod(self.shape)).view(np.bool_)  # (b, C*H*W)
+            valid[partial] = flat.reshape(-1, *self.shape)
+        batch["valid"] = torch.from_numpy(valid)
         if self._variance is not None:
             batch["variance"] = torch.from_numpy(self._variance[rows])
         return batch
@@ -134,7 +138,7 @@ def pack(
     }
     paths = (path for number in numbers for path in files.paths[number])
     key = fingerprint(paths, options)
-    n_values = len(numbers) * int(np.prod(shape))
+    n_values = len(numbers) * math.prod(shape)
     n_bytes = n_values * (4 + 4 * (files.variance_hdu is not None)) + n_values // 8 + 40 * len(numbers)
     expected = {"format": FORMAT, "version": VERSION, "fingerprint": key}
     packer = _Packer(files, numbers, shape, bands, sky, max_bad, n_workers)
@@ -166,7 +170,7 @@ class _Packer:
         self.n_workers = n_workers or len(os.sched_getaffinity(0))
 
     def build(self, folder: Path, meta: dict[str, Any]) -> None:
-        n, size = len(self.numbers), int(np.prod(self.shape))
+        n, size = len(self.numbers), math.prod(self.shape)
         writers = {
             "image": _RowWriter(folder / "image.npy", (n, *self.shape), np.float32),
             "valid": _RowWriter(folder / "valid.npy", (n, -(-size // 8)), np.uint8),
@@ -265,7 +269,7 @@ class _RowWriter:
         np.lib.format.write_array_header_1_0(self._file, header)
         self._file.flush()
         self._start = self._file.tell()
-        self._row_bytes = int(np.prod(shape[1:])) * self.dtype.itemsize
+        self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
 
     def zeros(self, n: int) -> NDArray[Any]:
         return np.zeros((n, *self.shape[1:]), self.dtype)

@@ -216,7 +216,7 @@ def _info(path: Path, images: list[Hdu], wanted: HDUS, primary: Hdu, *, sky: boo
     if not header.get("CTYPE1") and primary.shape == ():
         header = primary.header
     ra, dec, scale = math.nan, math.nan, None
-    if sky and header.get("CTYPE1"):
+    if sky:
         ra, dec, scale = centre_and_scale(header, height, width)
     unit = str(images[0].header.get("BUNIT") or "").strip() or None
     return FitsInfo((n_planes, height, width), bands, named, ra, dec, scale, unit)

@@ -42,8 +42,8 @@ class Header:
         text = raw.decode("latin-1")
         self._cards: dict[str, str] = {}
         for start in range(0, len(text), CARD):
-            if text[start + 8 : start + 10] == "= ":
-                self._cards.setdefault(text[start : start + 8].rstrip(), text[start + 10 : start + CARD])
+            if text[start + 8 : start + 9] == "=":
+                self._cards.setdefault(text[start : start + 8].rstrip(), text[start + 9 : start + CARD])
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key`` as str, bool, int or float; ``default`` where it is absent or undefined."""
@@ -144,7 +144,8 @@ def _header(
         last = raw[-BLOCK:]
         for card in range(0, len(last), CARD):
             if last[card : card + 8] == b"END     ":
-                return Header(raw), offset + len(raw)
+                end = len(raw) - len(last) + card
+                return Header(raw[:end]), offset + len(raw)
         more = file.read(BLOCK)
         if len(more) < BLOCK or len(raw) > LONGEST_HEADER:
             raise DataError(

@@ -3,12 +3,15 @@
 import logging
 import math
 import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import FK5, ICRS, CartesianRepresentation
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
+from astropy.wcs import WCS, FITSFixedWarning, Wcsprm
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
 
 from astrocnn.io.headers import ASTROPY, Header
 
@@ -16,25 +19,32 @@ __all__ = ["centre_and_scale"]
 
 log = logging.getLogger(__name__)
 
-UNKNOWN = (math.nan, math.nan, None)
+Sky = tuple[float, float, float | None]
+UNKNOWN: Sky = (math.nan, math.nan, None)
+# projections without coefficients, whose WCS is what wcslib alone makes of the header
+PLAIN = {"TAN", "SIN", "ARC", "STG", "ZEA", "CAR", "AIT", "MOL"}
+DISTORTED = (b"-SIP", b"CPDIS", b"D2IM", b"PV1_", b"PV2_")
 
 
-def centre_and_scale(
-    header: fits.Header | Header, height: int, width: int
-) -> tuple[float, float, float | None]:
+def centre_and_scale(header: fits.Header | Header, height: int, width: int) -> Sky:
     """Right ascension and declination (ICRS, degrees) of the image's centre, and arcsec per pixel.
 
     Any celestial frame that astropy knows is transformed to ICRS. A header without a celestial WCS, or with
     one that astropy cannot use, gives (NaN, NaN, None).
     """
-    if not header.get("CTYPE1"):
+    if not (header.get("CTYPE1") or header.get("AMDX1")):  # AMDX1: a plate solution of the Digitized Sky Survey
         return UNKNOWN
+    x, y = (width - 1) / 2, (height - 1) / 2
     with ASTROPY, warnings.catch_warnings():
         # about dates, units and the form of cards, mended on reading; the positions are not touched
         warnings.simplefilter("ignore", FITSFixedWarning)
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        if isinstance(header, Header):
+            if (quick := _by_wcslib(header, x, y)) is not None:
+                return quick
+            header = header.astropy()
         try:
-            return _celestial(WCS(_astropy(header)).celestial, height, width)
+            return _by_astropy(WCS(header).celestial, x, y)
         except (
             Exception
         ) as error:  # wcslib raises many kinds; an image without a usable WCS is still an image
@@ -42,22 +52,58 @@ def centre_and_scale(
             return UNKNOWN
 
 
-def _astropy(header: fits.Header | Header) -> fits.Header:
-    return header.astropy() if isinstance(header, Header) else header
+def _by_wcslib(header: Header, x: float, y: float) -> Sky | None:
+    """The common case, ten times faster than astropy's WCS: equatorial J2000, a projection without distortion.
+
+    None for every other case.
+    """
+    if str(header.get("CTYPE1"))[5:8] not in PLAIN or any(key in header.raw for key in DISTORTED):
+        return None
+    try:
+        wcs = Wcsprm(header=header.raw, key=" ", relax=True)
+        wcs.set()
+        if wcs.lng != 0 or wcs.lat != 1 or wcs.lngtyp != "RA" or (frame := _frame(wcs)) is None:
+            return None
+        pixel = np.concatenate([[x + 1, y + 1], wcs.crpix[2:]])  # other axes at their reference
+        world = wcs.p2s(pixel[None], 1)["world"][0]
+        matrix = (wcs.get_cdelt()[:, None] * wcs.get_pc())[:2, :2]
+    except Exception as error:  # astropy's WCS mends some of what wcslib refuses
+        log.debug("not read by wcslib alone: %s", error)
+        return None
+    ra, dec = (world[0], world[1]) if frame == "icrs" else _fk5_to_icrs(world[0], world[1])
+    return _sky(ra, dec, np.sqrt((matrix**2).sum(axis=0)))
 
 
-def _celestial(wcs: Any, height: int, width: int) -> tuple[float, float, float | None]:
+def _frame(wcs: Wcsprm) -> str | None:
+    """'icrs' or 'fk5' (J2000) as astropy understands RADESYS and EQUINOX; None for any other frame."""
+    name = wcs.radesys.strip().upper()
+    if name == "ICRS" or (not name and math.isnan(wcs.equinox)):
+        return "icrs"
+    return "fk5" if name in ("", "FK5") and wcs.equinox == 2000.0 else None
+
+
+def _fk5_to_icrs(ra: float, dec: float) -> tuple[float, float]:
+    """Degrees in FK5 J2000 to degrees in ICRS: one fixed rotation of some 20 mas."""
+    a, d = math.radians(ra), math.radians(dec)
+    x, y, z = _rotation() @ (math.cos(d) * math.cos(a), math.cos(d) * math.sin(a), math.sin(d))
+    return math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y)))
+
+
+@cache
+def _rotation() -> NDArray[np.float64]:
+    axes = FK5(CartesianRepresentation(np.eye(3))).transform_to(ICRS())
+    matrix: NDArray[np.float64] = axes.cartesian.xyz.value
+    return matrix  # (3, 3), columns are where the axes go
+
+
+def _by_astropy(wcs: Any, x: float, y: float) -> Sky:
     if wcs.naxis != 2:
         return UNKNOWN
-    x, y = (width - 1) / 2, (height - 1) / 2
-    frame = wcs_to_celestial_frame(wcs)
-    j2000 = frame.name == "icrs" or (frame.name == "fk5" and frame.equinox.jyear == 2000.0)
-    if j2000 and wcs.wcs.lng == 0:
-        ra, dec = wcs.all_pix2world(x, y, 0)
-    else:
-        centre = wcs.pixel_to_world(x, y).icrs
-        ra, dec = centre.ra.deg, centre.dec.deg
-    scale = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))) * 3600.0
-    if not (math.isfinite(scale) and scale > 0):
-        return float(ra), float(dec), None
-    return float(ra) % 360.0, float(dec), scale
+    centre = wcs.pixel_to_world(x, y).icrs
+    return _sky(centre.ra.deg, centre.dec.deg, proj_plane_pixel_scales(wcs))
+
+
+def _sky(ra: Any, dec: Any, scales: Any) -> Sky:
+    """Plain numbers; ``scales`` (2,) are degrees per pixel."""
+    scale = float(np.sqrt(np.prod(scales))) * 3600.0
+    return float(ra) % 360.0, float(dec), scale if math.isfinite(scale) and scale > 0 else None

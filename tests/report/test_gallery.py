@@ -75,7 +75,7 @@ def test_each_object_has_its_own_picture_and_caption(run):
     assert run.predictions["id"][hit] in straight["hits"]
     assert f"{run.predictions['theta_E'][hit]:.2f}″" in straight["hits"]
     assert straight["hits"].count("<img") == len(galleries[0].rows)
-    columns = [picture.sum(axis=(0, 2)).argmax() for picture in pictures_in(turned["hits"])]
+    columns = [picture.max(axis=(0, 2)).argmax() for picture in pictures_in(turned["hits"])]
     assert columns == [row % 24 for row in np.asarray(run.predictions["index"])[galleries[0].rows]]
 
 

@@ -65,7 +65,9 @@ def random_forest(source: Path) -> float:
     keep = np.isin(data["label"], (0, 1, 2, 3))
     x = np.array([features(image) for image in data["images"][keep]])
     y, test = data["label"][keep] > 0, data["split"][keep] == 1
-    forest = RandomForestClassifier(500, min_samples_leaf=2, random_state=0, n_jobs=-1).fit(x[~test], y[~test])
+    forest = RandomForestClassifier(500, min_samples_leaf=2, random_state=0, n_jobs=-1).fit(
+        x[~test], y[~test]
+    )
     return float(roc_auc_score(y[test], forest.predict_proba(x[test])[:, 1]))
 
 

@@ -30,7 +30,7 @@ def imports(path: Path) -> list[str]:
             assert node.level == 0, f"{path}: relative import"
             found.append(node.module or "")
             if node.module == "astrocnn":
-                found += [f"astrocnn.{alias.name}" for alias in node.names]
+                found += [f"astrocnn.{alias.name}" for alias in node.names if alias.name != "__version__"]
     return found
 
 

@@ -2,11 +2,12 @@
 
 import sys
 import time
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 
-__all__ = ["EpochLines", "progress"]
+__all__ = ["Bars", "EpochLines", "progress"]
 
 
 class EpochLines(pl.Callback):
@@ -29,7 +30,10 @@ class EpochLines(pl.Callback):
         if not trainer.is_global_zero:
             return
         seconds = time.monotonic() - self._start
-        figures = " ".join(f"{name} {value:.4f}" for name, value in sorted(trainer.callback_metrics.items()))
+        shown = {
+            name: value for name, value in trainer.callback_metrics.items() if not name.startswith("lr-")
+        }
+        figures = " ".join(f"{name} {value:.4f}" for name, value in sorted(shown.items()))
         left = seconds * ((trainer.max_epochs or 0) - trainer.current_epoch - 1)
         print(
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {figures} "
@@ -38,6 +42,16 @@ class EpochLines(pl.Callback):
         )
 
 
+class Bars(RichProgressBar):
+    """Lightning's rich bars without the number of the log folder."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """The figures beside the bar."""
+        figures: dict[str, Any] = super().get_metrics(trainer, pl_module)
+        figures.pop("v_num", None)
+        return figures
+
+
 def progress() -> pl.Callback:
     """The kind of progress that standard output can show."""
-    return RichProgressBar() if sys.stdout.isatty() else EpochLines()
+    return Bars() if sys.stdout.isatty() else EpochLines()

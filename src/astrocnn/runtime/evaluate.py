@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from astropy.table import Table
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from pytorch_lightning import LightningDataModule
 
 from astrocnn.errors import ConfigError, RunError
@@ -24,7 +24,7 @@ from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
 from astrocnn.tasks.base import BaseTask
 from astrocnn.tasks.classification import ClassificationTask
 
-__all__ = ["attach", "device_of", "evaluate", "evaluate_task", "predictions_table"]
+__all__ = ["attach", "device_of", "evaluate", "evaluate_task", "predictions_table", "prevalence_of"]
 
 FIRST = ("id", "index", "ra", "dec", "label", "split")
 
@@ -160,38 +160,52 @@ def stacked(tables: list[Table]) -> Table:
     return table
 
 
-def attach(cfg: DictConfig, run: str | Path, task_config: DictConfig) -> LightningDataModule:
+def attach(cfg: DictConfig, saved: DictConfig) -> LightningDataModule:
     """The data of ``cfg.data``, or the run's own, read for a trained task: its bands by name, its classes.
 
     Raises:
         AstrocnnError: the data do not fit the run.
     """
-    if cfg.data is None or cfg.data.get("_target_") is None:
-        if cfg.data:
-            raise ConfigError(
-                f"data.{next(iter(cfg.data))} came without data=...; the run's own data are used as they were. "
-                "Name the data too, as data=cutouts, to use others."
-            )
-        cfg = task_config
-        fresh = False
+    batch_size = cfg.batch_size
+    if uses_own_data(cfg):
+        cfg = saved
     else:
-        saved = plain(task_config.data)
-        set_values(
-            cfg, {f"data.{key}": saved[key] for key in ("bands", "classes") if cfg.data.get(key) is None}
-        )
-        fresh = True
-    if "batch_size" in cfg:
-        set_values(cfg, {"data.batch_size": cfg.batch_size})
+        own = plain(saved.data)
+        missing = [key for key in ("bands", "classes") if cfg.data.get(key) is None]
+        set_values(cfg, {f"data.{key}": own[key] for key in missing})
+    if batch_size is not None:
+        set_values(cfg, {"data.batch_size": batch_size})
     datamodule, spec = build_data(cfg)
-    trained = list(task_config.data.bands)
+    trained = list(saved.data.bands)
     if sorted(spec.bands) != sorted(trained):
         raise ConfigError(
             f"the run was trained on bands {trained}, the data have {list(spec.bands)}; see data.bands."
         )
-    datamodule.fresh = fresh
     datamodule.prepare_data()
     datamodule.setup("predict")
     return datamodule
+
+
+def uses_own_data(cfg: DictConfig) -> bool:
+    """Whether no ``data=`` came, so that the run's own data are meant.
+
+    Raises:
+        ConfigError: options of the data came without the data.
+    """
+    if data := cfg.get("data"):
+        if "_target_" in data:
+            return False
+        raise ConfigError(
+            f"data.{next(iter(data))} came without data=..., and the run's own data are used as they were; "
+            "name the data too, as data=cutouts, to use others."
+        )
+    return True
+
+
+def prevalence_of(cfg: DictConfig) -> float | list[float] | None:
+    """The option as a number or a list of numbers."""
+    given = OmegaConf.select(cfg, "prevalence")
+    return list(given) if isinstance(given, ListConfig) else given
 
 
 def evaluate(cfg: DictConfig) -> None:
@@ -201,8 +215,8 @@ def evaluate(cfg: DictConfig) -> None:
     task = load(run, device=device_of(cfg.device))
     if not isinstance(task, ClassificationTask):
         raise RunError(f"{run} is a run of {type(task).__name__}, which evaluate.py cannot score.")
-    own = cfg.data is None or cfg.data.get("_target_") is None
-    datamodule = attach(cfg, run, saved)
+    own = uses_own_data(cfg)
+    datamodule = attach(cfg, saved)
     output = Path(cfg.output) if cfg.output else run / ("evaluation" if own else "evaluation_other")
     info = run_information(run, saved, task)
     evaluate_task(
@@ -214,7 +228,7 @@ def evaluate(cfg: DictConfig) -> None:
         run_info=info,
         seed=saved.seed,
         history_of=run if own else None,
-        prevalence=plain(cfg).get("prevalence"),
+        prevalence=prevalence_of(cfg),
     )
 
 
@@ -222,8 +236,20 @@ def run_information(run: Path, cfg: DictConfig, task: BaseTask) -> dict[str, Any
     """What identifies a run, for its report: run.json, the checkpoint and the size of the network."""
     path = run / "run.json"
     recorded = json.loads(path.read_text()) if path.is_file() else {}
-    return recorded | {
-        "title": f"{cfg.model._target_.rsplit('.', 1)[-1]} on {recorded.get('data', 'data')}",
+    network = cfg.model._target_.rsplit(".", 1)[-1]
+    git = recorded.get("git") or {}
+    return {
+        "title": f"{recorded.get('model', network)} on {recorded.get('data', 'data')}",
+        "model": network,
+        "data": recorded.get("data"),
+        "date": recorded["attempts"][0]["started"] if recorded.get("attempts") else None,
+        "n_parameters": sum(p.numel() for p in task.network.parameters() if p.requires_grad),
+        "training_seconds": recorded.get("seconds"),
+        "git": f"{git['commit'][:12]}{' with changes' if git['changed'] else ''}"
+        if git.get("commit")
+        else None,
+        "command": recorded.get("command"),
+        "versions": recorded.get("versions", {}),
+        "seed": recorded.get("seed"),
         "checkpoint": best_checkpoint(run).name,
-        "parameters": sum(p.numel() for p in task.network.parameters() if p.requires_grad),
     }

@@ -9,9 +9,8 @@ from astrocnn import __version__
 from astrocnn.errors import ConfigError, RunError
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.tables import write_table
-from astrocnn.runtime.build import plain
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
-from astrocnn.runtime.evaluate import attach, device_of, predictions_table
+from astrocnn.runtime.evaluate import attach, device_of, predictions_table, prevalence_of
 from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["predict"]
@@ -32,9 +31,9 @@ def predict(cfg: DictConfig) -> None:
         raise RunError(
             f"{cfg.run} is a run of {type(task).__name__}, for which predict.py writes no catalogue."
         )
-    datamodule = attach(cfg, cfg.run, saved)
+    datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
-    table = predictions_table(task, predicted, datamodule.catalog, prevalence=plain(cfg).get("prevalence"))
+    table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))
     given = [name for name in table.colnames if name in ("predicted",) or name.startswith("p_")]
     table = table["id", "ra", "dec", "p", *given, "valid_fraction"]
     checkpoint = best_checkpoint(cfg.run)

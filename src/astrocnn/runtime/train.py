@@ -13,6 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
@@ -31,6 +32,12 @@ from astrocnn.tasks.classification import ClassificationTask
 __all__ = ["train"]
 
 NORMALIZE_SAMPLE = 1024  # training images behind sky level and noise
+LIGHTNING_SAYS = (  # what does not apply to us, or is Lightning's own to mend
+    ".*Checkpoint directory .* exists and is not empty.*",
+    ".*does not have many workers.*",
+    ".*is smaller than the logging interval.*",
+    ".*treespec, LeafSpec.*",
+)
 
 
 def train(cfg: DictConfig) -> float | None:
@@ -111,10 +118,8 @@ def quiet() -> None:
     """Leave out what Lightning tells everyone; its warnings stay."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # we seed, order and checkpoint ourselves, and say so in the documentation
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*dataloader is not resumable.*")
+    for message in LIGHTNING_SAYS:
+        warnings.filterwarnings("ignore", message=message)
 
 
 def class_counts(datamodule: Any, n_classes: int) -> np.ndarray:
@@ -156,9 +161,14 @@ def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoin
     save_config(cfg, folder)
     try:
         trainer = instantiated(
-            cfg.trainer, "trainer", callbacks=callbacks, logger=loggers, plugins=[DurableIO()],
+            cfg.trainer,
+            "trainer",
+            callbacks=callbacks,
+            logger=loggers,
+            plugins=[DurableIO()],
             default_root_dir=str(folder),
-        )  # fmt: skip
+            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
+        )
     except ConfigError as error:
         cause = error.__cause__ and error.__cause__.__cause__
         if isinstance(cause, MisconfigurationException):
@@ -190,8 +200,8 @@ def describe(datamodule: Any, classes: tuple[str, ...]) -> dict[str, dict[str, i
     shape, bands = "×".join(map(str, datamodule.spec.image_shape)), " ".join(datamodule.spec.bands)
     print(f"data: {len(labels)} images of {shape} pixels, bands {bands}")
     for split, by_class in sizes.items():
-        parts = ", ".join(f"{count} {name}" for name, count in by_class.items())
-        print(f"  {split:5s} {sum(by_class.values()):6d}: {parts}")
+        parts = ", ".join(f"{name} {count}" for name, count in by_class.items())
+        print(f"  {split:5s} {sum(by_class.values()):6d} ({parts})")
     return sizes
 
 

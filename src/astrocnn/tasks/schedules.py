@@ -1,5 +1,6 @@
 """Learning-rate schedules, all made by the same call: an optimiser, its learning rate, and the run's length."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch.optim import Optimizer
@@ -53,7 +54,12 @@ def cosine(
 
 
 def step(
-    optimizer: Optimizer, *, total_steps: int, steps_per_epoch: int, epochs: list[int], factor: float = 0.1
+    optimizer: Optimizer,
+    *,
+    total_steps: int,
+    steps_per_epoch: int,
+    epochs: Sequence[int] = (8, 12),
+    factor: float = 0.1,
 ) -> dict[str, Any]:
     """Multiply the learning rate by ``factor`` when each of ``epochs`` begins."""
     milestones = [epoch * steps_per_epoch for epoch in epochs]

@@ -15,7 +15,7 @@ from astrocnn.runtime.trust import check_targets
 
 @pytest.mark.parametrize(
     "target",
-    ["os.system", "builtins.exec", "astrocnn.paths.os.system", 
+    ["os.system", "builtins.exec", "astrocnn.paths.os.system",
      "astrocnn.networks.resnet.nn.utils.parametrize.torch.load",
      "astrocnn.io.atomic.write_text", "torch.hub.load", "numpy.load", ["os.system"]],
 )  # fmt: skip

@@ -8,9 +8,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
-from pytorch_lightning import LightningDataModule
 
 from astrocnn.batch import DataSpec
+from astrocnn.datamodules.cutouts import CutoutDataModule
 from astrocnn.errors import AstrocnnError, ConfigError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.tasks.base import BaseTask
@@ -47,16 +47,14 @@ def set_values(config: DictConfig, values: dict[str, Any]) -> None:
             OmegaConf.update(config, name, value, force_add=True)
 
 
-def build_data(cfg: DictConfig) -> tuple[LightningDataModule, DataSpec]:
+def build_data(cfg: DictConfig) -> tuple[CutoutDataModule, DataSpec]:
     """The datamodule, probed; what the files say is written into ``cfg.data``.
 
     Raises:
         AstrocnnError: the files, the table or the options do not fit.
     """
-    if cfg.data is None:
-        raise ConfigError("no data given; choose some, as data=cutouts data.images='my/*.fits'.")
-    datamodule = instantiated(cfg.data, "data")
-    spec: DataSpec = datamodule.probe()
+    datamodule: CutoutDataModule = instantiated(cfg.data, "data")
+    spec = datamodule.probe()
     filled = {
         "bands": list(spec.bands),
         "n_bands": len(spec.bands),
@@ -79,7 +77,7 @@ def build_task(cfg: DictConfig) -> BaseTask:
     return task
 
 
-def build(cfg: DictConfig) -> tuple[LightningDataModule, DataSpec]:
+def build(cfg: DictConfig) -> tuple[CutoutDataModule, DataSpec]:
     """Fill the configuration from the data and check that network and task fit them.
 
     Raises:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from astropy.table import Table
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from pytorch_lightning import LightningDataModule
 
-from astrocnn.errors import ConfigError, RunError
+from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.errors import ConfigError
 from astrocnn.functional.calibration import reweight_prevalence
 from astrocnn.functional.classification import summarise
 from astrocnn.inference.predict import predict_all
@@ -24,7 +24,15 @@ from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
 from astrocnn.tasks.base import BaseTask
 from astrocnn.tasks.classification import ClassificationTask
 
-__all__ = ["attach", "device_of", "evaluate", "evaluate_task", "predictions_table", "prevalence_of"]
+__all__ = [
+    "attach",
+    "classifier",
+    "device_of",
+    "evaluate",
+    "evaluate_task",
+    "predictions_table",
+    "prevalence_of",
+]
 
 FIRST = ("id", "index", "ra", "dec", "label", "split")
 
@@ -44,6 +52,19 @@ def device_of(name: str) -> str:
             f"device={name} cannot be used ({error}); use device=cpu or device=auto."
         ) from error
     return name
+
+
+def classifier(task: BaseTask) -> ClassificationTask:
+    """The same task, known to classify.
+
+    Raises:
+        ConfigError: it does something else.
+    """
+    if not isinstance(task, ClassificationTask):
+        raise ConfigError(
+            f"{type(task).__name__} gives no class probabilities, which are what is scored here."
+        )
+    return task
 
 
 def predictions_table(
@@ -85,7 +106,7 @@ def probabilities_of(table: Table) -> np.ndarray:
 
 def evaluate_task(
     task: ClassificationTask,
-    datamodule: LightningDataModule,
+    datamodule: CutoutDataModule,
     folder: Path,
     *,
     splits: tuple[str, ...],
@@ -160,7 +181,7 @@ def stacked(tables: list[Table]) -> Table:
     return table
 
 
-def attach(cfg: DictConfig, saved: DictConfig) -> LightningDataModule:
+def attach(cfg: DictConfig, saved: DictConfig) -> CutoutDataModule:
     """The data of ``cfg.data``, or the run's own, read for a trained task: its bands by name, its classes.
 
     Raises:
@@ -212,9 +233,7 @@ def evaluate(cfg: DictConfig) -> None:
     """``scripts/evaluate.py``: every figure of a run again, or on other labelled data."""
     run = Path(cfg.run)
     saved = read_config(run)
-    task = load(run, device=device_of(cfg.device))
-    if not isinstance(task, ClassificationTask):
-        raise RunError(f"{run} is a run of {type(task).__name__}, which evaluate.py cannot score.")
+    task = classifier(load(run, device=device_of(cfg.device)))
     own = uses_own_data(cfg)
     datamodule = attach(cfg, saved)
     output = Path(cfg.output) if cfg.output else run / ("evaluation" if own else "evaluation_other")

@@ -6,12 +6,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from astrocnn import __version__
-from astrocnn.errors import ConfigError, RunError
+from astrocnn.errors import ConfigError
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.tables import write_table
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
-from astrocnn.runtime.evaluate import attach, device_of, predictions_table, prevalence_of
-from astrocnn.tasks.classification import ClassificationTask
+from astrocnn.runtime.evaluate import attach, classifier, device_of, predictions_table, prevalence_of
 
 __all__ = ["predict"]
 
@@ -26,11 +25,7 @@ def predict(cfg: DictConfig) -> None:
     if output.exists() and not cfg.overwrite:
         raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     saved = read_config(cfg.run)
-    task = load(cfg.run, device=device_of(cfg.device))
-    if not isinstance(task, ClassificationTask):
-        raise RunError(
-            f"{cfg.run} is a run of {type(task).__name__}, for which predict.py writes no catalogue."
-        )
+    task = classifier(load(cfg.run, device=device_of(cfg.device)))
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
     table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
+from astrocnn.datamodules.cutouts import CutoutDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.inference.predict import predict_all
@@ -24,9 +25,10 @@ from astrocnn.io.atomic import atomic_path, write_text
 from astrocnn.io.tables import write_table
 from astrocnn.runtime.build import build, build_task, choice, instantiated, plain, set_values
 from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint
-from astrocnn.runtime.evaluate import device_of, evaluate_task, run_information
+from astrocnn.runtime.evaluate import classifier, device_of, evaluate_task, run_information
 from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
 from astrocnn.runtime.trust import check_targets
+from astrocnn.tasks.base import BaseTask
 from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["train"]
@@ -83,11 +85,10 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     balance(cfg, counts)
     save_config(cfg, folder)
 
-    task = build_task(cfg)
+    task = classifier(build_task(cfg))
     sample = datamodule.training_sample(seed_of(cfg.seed, 1), NORMALIZE_SAMPLE)
     task.normalize.fit(sample["image"], sample["valid"], bands=spec.bands)
-    if isinstance(task, ClassificationTask):
-        task.prior.copy_(torch.from_numpy(counts / counts.sum()))
+    task.prior.copy_(torch.from_numpy(counts / counts.sum()))
     trainer, resume_point = build_trainer(cfg, folder)
     print(describe_network(task), flush=True)
 
@@ -122,7 +123,7 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def class_counts(datamodule: Any, n_classes: int) -> np.ndarray:
+def class_counts(datamodule: CutoutDataModule, n_classes: int) -> np.ndarray:
     """(K,) number of training objects in each class."""
     labels = np.asarray(datamodule.catalog["label"])[datamodule.rows("train")]
     return np.bincount(labels[labels >= 0], minlength=n_classes)[:n_classes].astype(np.float64)
@@ -179,7 +180,7 @@ def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoin
     return trainer, next((c for c in callbacks if isinstance(c, ResumePoint)), None)
 
 
-def calibrate(task: Any, datamodule: Any, checkpoint: Path) -> None:
+def calibrate(task: ClassificationTask, datamodule: CutoutDataModule, checkpoint: Path) -> None:
     """Fit the calibration on the validation split and store it in the checkpoint."""
     predicted = predict_all(task, datamodule.loader(datamodule.rows("val")), description="calibrating")
     labels = np.asarray(datamodule.catalog["label"])[predicted["index"]]
@@ -190,7 +191,7 @@ def calibrate(task: Any, datamodule: Any, checkpoint: Path) -> None:
         torch.save(content, part)
 
 
-def describe(datamodule: Any, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+def describe(datamodule: CutoutDataModule, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
     """Number of objects of each class in each split, printed and returned."""
     labels = np.asarray(datamodule.catalog["label"])
     sizes: dict[str, dict[str, int]] = {}
@@ -205,7 +206,7 @@ def describe(datamodule: Any, classes: tuple[str, ...]) -> dict[str, dict[str, i
     return sizes
 
 
-def describe_network(task: Any) -> str:
+def describe_network(task: BaseTask) -> str:
     """One line: the network's name and number of trained parameters."""
     n = sum(p.numel() for p in task.network.parameters() if p.requires_grad)
     return f"network: {type(task.network).__name__}, {n:,} parameters"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, MulticlassAccuracy, MulticlassAUROC
 
 from astrocnn.batch import Batch, DataSpec
@@ -45,7 +45,10 @@ class ClassificationTask(BaseTask):
         self.calibration = Calibration(n_outputs=n_outputs or _logits(len(classes)))
         self.register_buffer("prior", torch.full((len(classes),), 1 / len(classes)))
         if len(classes) == 2:
-            metrics = {"auroc": BinaryAUROC(), "accuracy": BinaryAccuracy()}
+            metrics: dict[str, Metric | MetricCollection] = {
+                "auroc": BinaryAUROC(),
+                "accuracy": BinaryAccuracy(),
+            }
         else:
             metrics = {"auroc": MulticlassAUROC(len(classes)), "accuracy": MulticlassAccuracy(len(classes))}
         self.metrics = MetricCollection(metrics, prefix="val/")

@@ -1,7 +1,7 @@
 """Learning-rate schedules, all made by the same call: an optimiser, its learning rate, and the run's length."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import (
@@ -72,7 +72,7 @@ def plateau(
     total_steps: int,
     steps_per_epoch: int,
     monitor: str,
-    mode: str,
+    mode: Literal["min", "max"],
     patience: int = 3,
     factor: float = 0.1,
 ) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
     python benchmarks/lens_finder.py [--models resnet simple_cnn deeplens] [--out FOLDER] [overrides of train.py ...]
 
-Each network is trained by ``scripts/train.py model=… data=lenses``; a finished run in the folder is read, not repeated, so
-that a stopped benchmark goes on where it was.
+Each network is trained by ``scripts/train.py model=… data=lenses``; a finished run in the folder is read, not repeated,
+so that a stopped benchmark goes on where it was.
 """
 
 import argparse

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,8 @@ from astrocnn.errors import DataError
 from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
 
 
-def make(folder: Path, *, content: str = "x", n_bytes: int = 1, builds: list[str] | None = None) -> Path:
+def make(folder: Path, *, content: str = "x", n_bytes: int = 1) -> Path:
     def build(part: Path) -> None:
-        if builds is not None:
-            builds.append(content)
-            time.sleep(0.2)
         (part / "data").write_text(content)
         seal(part, {"key": 1})
 
@@ -56,16 +51,23 @@ def test_what_is_not_whole_is_made_again(tmp_path: Path, harm: str) -> None:
     assert (make(folder, content="new") / "data").read_text() == "new"
 
 
-def test_two_at_once_share_one_result(tmp_path: Path) -> None:
-    builds: list[str] = []
-    threads = [
-        threading.Thread(target=make, args=(tmp_path / "f",), kwargs={"builds": builds}) for _ in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(builds) == 1
+def test_processes_at_once_share_one_result(tmp_path: Path) -> None:
+    code = f"""
+import time
+from pathlib import Path
+from astrocnn.io.cache import cached_folder
+def build(part):
+    print('building', flush=True)
+    time.sleep(1)
+    (part / 'data').write_text('x')
+folder = cached_folder(Path({str(tmp_path)!r}) / 'f', whole=lambda f: f.exists(), build=build, n_bytes=1, what='packing')
+assert (folder / 'data').read_text() == 'x'
+"""
+    start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([sys.executable, "-c", code], **start) for _ in range(3)]
+    results = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], results
+    assert "".join(out for out, _ in results) == "building\n"
 
 
 def test_left_overs_of_a_killed_process_go(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def number_labels(
     reasons = {
         int(row): f"no label in the column {name!r}"
         if missing[row]
-        else f"the label {texts[row]!r} is none of the classes {listed(names, most=12)}"
+        else f"the label {str(texts[row])!r} is none of the classes {listed(names, most=12)}"
         for row in np.flatnonzero(labels < 0)
     }
     return labels, tuple(names), reasons

@@ -61,10 +61,7 @@ class CutoutFiles:
         found = [_found(pattern) for pattern in patterns]
         self.incomplete: list[tuple[str, str]] = []
         paths: list[tuple[str, tuple[str, ...]]]
-        if self.bands is None:
-            paths = [((key[-1] if key else _stem(path)), (path,)) for key, path in found[0]]
-        else:
-            paths = self._joined(found)
+        paths = [(key[-1], (path,)) for key, path in found[0]] if self.bands is None else self._joined(found)
         paths.sort(key=lambda item: item[1])
         self.ids = [SUFFIX.sub("", key) or _stem(files[0]) for key, files in paths]
         self.paths = [files for _, files in paths]
@@ -75,7 +72,7 @@ class CutoutFiles:
         for files in found:
             table: dict[tuple[str, ...], str] = {}
             for key, path in files:
-                key = (key if whole else key[-1:]) or (_stem(path),)
+                key = key if whole else key[-1:]
                 if key in table:
                     raise DataError(
                         f"{table[key]} and {path} are of the same object ({key[-1]}) and band; "
@@ -218,8 +215,8 @@ def _found(pattern: str) -> list[tuple[tuple[str, ...], str]]:
         raise DataError(f"data.images={pattern} is a folder; give a pattern, such as '{pattern}/*.fits'.")
     paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
     if not paths:
-        folder = Path(re.split(r"[*?\[]", pattern)[0]).parent
-        state = "is there, but no file in it matches" if folder.is_dir() else "does not exist"
+        folder = os.path.dirname(re.split(r"[*?\[]", pattern)[0]) or "."
+        state = "is there, but no file in it matches" if os.path.isdir(folder) else "does not exist"
         raise DataError(
             f"no file matches data.images={pattern!r} (looked from {Path.cwd()}); the folder {folder} {state}; "
             "check the pattern, and quote it on the command line."
@@ -227,8 +224,9 @@ def _found(pattern: str) -> list[tuple[tuple[str, ...], str]]:
     match = re.compile(_regex(pattern), re.DOTALL).fullmatch
     found = []
     for path in paths:
-        hit = match(path)
-        found.append((hit.groups() if hit else (_stem(path),), path))
+        groups = hit.groups() if (hit := match(path)) else ()
+        alone = ("",) if len(paths) == 1 else (_stem(path),)  # without a * the one file is the one object's
+        found.append((groups or alone, path))
     return found
 
 

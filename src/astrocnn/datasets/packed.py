@@ -4,6 +4,8 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, closing
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -171,24 +173,27 @@ class _Packer:
 
     def build(self, folder: Path, meta: dict[str, Any]) -> None:
         n, size = len(self.numbers), math.prod(self.shape)
-        writers = {
-            "image": _RowWriter(folder / "image.npy", (n, *self.shape), np.float32),
-            "valid": _RowWriter(folder / "valid.npy", (n, -(-size // 8)), np.uint8),
+        arrays: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+            "image": ((n, *self.shape), np.float32),
+            "valid": ((n, -(-size // 8)), np.uint8),
         }
         if self.files.variance_hdu is not None:
-            writers["variance"] = _RowWriter(folder / "variance.npy", (n, *self.shape), np.float32)
+            arrays["variance"] = ((n, *self.shape), np.float32)
         fraction, position = np.zeros(n, np.float32), np.full((n, 2), np.nan)
         bad: list[tuple[int, str]] = []
-        try:
+        with ExitStack() as stack:
+            writers = {
+                name: stack.enter_context(closing(_RowWriter(folder / f"{name}.npy", shape, dtype)))
+                for name, (shape, dtype) in arrays.items()
+            }
             for row, outcome in track(self._outcomes(writers), "packing cutouts", total=n):
                 if isinstance(outcome, str):
                     bad.append((row, outcome))
                     self._check(bad)
                 else:
                     fraction[row], position[row] = outcome[0], outcome[1:]
-        finally:
             for writer in writers.values():
-                writer.close()
+                writer.sync()
         bad.sort()
         usable = np.ones(n, bool)
         usable[[row for row, _ in bad]] = False
@@ -264,23 +269,32 @@ class _RowWriter:
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
-        self._file = open(path, "wb")  # noqa: SIM115  (closed by close(), after all rows)
-        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
-        self._file.flush()
-        self._start = self._file.tell()
+        header = BytesIO()
+        descr = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, descr)
+        self._start = header.tell()
         self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            self._put(header.getvalue(), 0)
+        except OSError:
+            self.close()
+            raise
 
     def zeros(self, n: int) -> NDArray[Any]:
         return np.zeros((n, *self.shape[1:]), self.dtype)
 
     def write(self, row: int, block: NDArray[Any]) -> None:
-        data = memoryview(np.ascontiguousarray(block).reshape(-1).view(np.uint8).data)
-        offset = self._start + row * self._row_bytes
+        data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+        self._put(data, self._start + row * self._row_bytes)
+
+    def _put(self, data: bytes | memoryview, offset: int) -> None:
         while data:
-            done = os.pwrite(self._file.fileno(), data, offset)
+            done = os.pwrite(self._file, data, offset)
             data, offset = data[done:], offset + done
 
+    def sync(self) -> None:
+        os.fsync(self._file)
+
     def close(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        os.close(self._file)

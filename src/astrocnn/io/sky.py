@@ -32,7 +32,9 @@ def centre_and_scale(header: fits.Header | Header, height: int, width: int) -> S
     Any celestial frame that astropy knows is transformed to ICRS. A header without a celestial WCS, or with
     one that astropy cannot use, gives (NaN, NaN, None).
     """
-    if not (header.get("CTYPE1") or header.get("AMDX1")):  # AMDX1: a plate solution of the Digitized Sky Survey
+    if not (
+        header.get("CTYPE1") or header.get("AMDX1")
+    ):  # AMDX1: a plate solution of the Digitized Sky Survey
         return UNKNOWN
     x, y = (width - 1) / 2, (height - 1) / 2
     with ASTROPY, warnings.catch_warnings():

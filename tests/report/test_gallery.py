@@ -117,7 +117,7 @@ def test_large_images_are_reduced(run):
     drawn, _ = draw_galleries(
         galleries,
         run.predictions,
-        images=lambda rows: run.images(rows, side=400),
+        images=lambda rows: run.images(rows, side=220),
         bands=None,
         classes=("no", "yes"),
     )

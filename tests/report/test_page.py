@@ -123,6 +123,21 @@ def test_numbers_are_those_of_the_metrics(run, write):
     assert "of 200 negatives" in shown  # TPR0 and TPR10
 
 
+def test_the_run_is_told_in_words_and_what_is_empty_is_left_out(run, write):
+    info = {
+        "title": "twice",
+        "date": "2026-11-21T14:03:22+00:00",
+        "git": None,
+        "versions": {},
+        "training_seconds": 7505,
+    }
+    page = Page(write(run, run_info=info))
+    assert "21 November 2026, 14:03 UTC" in page.text
+    assert "2 h 05 min" in page.text
+    for word in ("twice", "Git state", "Versions"):
+        assert word not in page.text
+
+
 def test_none_and_nan_are_dashes(run, write):
     metrics = copy.deepcopy(run.metrics)
     figures = metrics["splits"]["test"]["figures"]

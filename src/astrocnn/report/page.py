@@ -27,7 +27,7 @@ from astrocnn.report.lupton import NO_DATA, wavelength_order
 from astrocnn.report.populations import populations, shown_split
 from astrocnn.report.tables import duration, figures_table, run_list, tiles
 from astrocnn.report.truth import MOST_KINDS
-from astrocnn.report.words import Estimate, count, html
+from astrocnn.report.words import Estimate, count, html, moment
 
 __all__ = ["write_report"]
 
@@ -194,7 +194,7 @@ def _gallery_note(
 
 def _lead(summary: Mapping[str, Any], split: str, classes: Sequence[str], run_info: Mapping[str, Any]) -> str:
     """The run in one line: what, on what, when, how long, and how many objects it is judged by."""
-    parts = [html(run_info[key]) for key in ("model", "data", "date") if run_info.get(key)]
+    parts = [html(moment(run_info[key])) for key in ("model", "data", "date") if run_info.get(key)]
     if run_info.get("n_parameters"):
         parts.append(f"{count(run_info['n_parameters'])} parameters")
     if run_info.get("training_seconds") is not None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from astrocnn.report.populations import Population, figure_name, figure_rows
-from astrocnn.report.words import FIGURES, Estimate, count, html
+from astrocnn.report.words import FIGURES, Estimate, count, html, moment
 
 __all__ = ["duration", "figures_table", "run_list", "tiles"]
 
@@ -24,10 +24,10 @@ def tiles(shown: list[Population], *, multiclass: bool = False) -> str:
             if estimate.value is None:
                 continue
             whole = population is shown[0]
-            name = figure_name(key) if whole else f"{figure_name(key)}, {population.name}"
+            name = _name(key) if whole else f"{_name(key)}, {html(population.name)}"
             other = "" if whole else " other"
             items.append(
-                f'<li><span class="name">{html(name)}</span><span class="value{other}">{estimate}</span>'
+                f'<li><span class="name">{name}</span><span class="value{other}">{estimate}</span>'
                 f'<span class="interval">{estimate.interval}</span></li>'
             )
     return f'<ul class="tiles">{"".join(items)}</ul>' if items else ""
@@ -44,7 +44,7 @@ def figures_table(shown: list[Population], summary: Mapping[str, Any]) -> str:
             meaning = "one class against the rest, mean over the classes"
         small = f"<small>{html(meaning)}</small>" if meaning else ""
         cells = "".join(f"<td>{_cell(population, key)}</td>" for population in shown)
-        rows.append(f'<tr><th scope="row">{html(figure_name(key))}{small}</th>{cells}</tr>')
+        rows.append(f'<tr><th scope="row">{_name(key)}{small}</th>{cells}</tr>')
     if recall := summary.get("recall"):
         rows += [_recall_row(str(name), part) for name, part in recall.items()]
     how = html(summary.get("intervals") or "95 %")
@@ -62,7 +62,7 @@ def run_list(run_info: Mapping[str, Any]) -> str:
     known: dict[str, tuple[str, Any]] = {
         "model": ("Model", html),
         "data": ("Data", html),
-        "date": ("Date", html),
+        "date": ("Date", lambda value: html(moment(value))),
         "n_parameters": ("Parameters", lambda value: count(value)),
         "training_seconds": ("Training time", lambda value: duration(value)),
         "git": ("Git state", html),
@@ -70,8 +70,10 @@ def run_list(run_info: Mapping[str, Any]) -> str:
         "versions": ("Versions", lambda value: _plain(value)),
     }
     entries = []
-    for key in [key for key in known if key in run_info] + [key for key in run_info if key not in known]:
-        if run_info[key] is None or run_info[key] == "":
+    for key in [key for key in known if key in run_info] + [
+        key for key in run_info if key not in (*known, "title")
+    ]:
+        if run_info[key] is None or run_info[key] in ("", {}, []):
             continue
         name, show = known.get(key, (str(key).replace("_", " "), _plain))
         entries.append(f"<dt>{html(name)}</dt><dd>{show(run_info[key])}</dd>")
@@ -94,6 +96,10 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return html(", ".join(f"{key} {part}" for key, part in value.items()))
     return html(value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
+
+
+def _name(key: str) -> str:
+    return html(figure_name(key)).replace(" %", "&nbsp;%")
 
 
 def _heading(population: Population, summary: Mapping[str, Any]) -> str:

@@ -68,7 +68,7 @@ def false_positives(axes: Axes, kinds: Mapping[str, Mapping[str, Any]], *, whole
             fontsize=8,
             va="bottom",
         )
-    labels = [f"{short(name)} ({count(kinds[name].get('n'))})" for name in order]
+    labels = [f"{short(name.replace('_', ' '))} ({count(kinds[name].get('n'))})" for name in order]
     axes.set_yticks(range(len(order)), labels)
     axes.set(xlim=(-0.02 * right, 1.04 * right), ylim=(-0.6, len(order) - 0.4), xlabel="False-positive rate")
     axes.xaxis.set_major_locator(MaxNLocator(5))

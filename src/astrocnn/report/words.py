@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = [
     "condition",
     "count",
     "html",
+    "moment",
     "number",
     "short",
 ]
@@ -80,14 +82,23 @@ def count(value: Any) -> str:
     return DASH if real is None else f"{real:,.0f}".replace(",", "\u202f")
 
 
+def moment(text: object) -> str:
+    """'21 November 2026, 14:03' of an ISO 8601 time, with its zone where it states one; other text as it is."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        return str(text)
+    return f"{time.day} {time:%B %Y}, {time:%H:%M} {time.tzname() or ''}".rstrip()
+
+
 def html(text: object) -> str:
     """Any text, safe inside an element or a quoted attribute."""
     return escape(str(text), quote=True)
 
 
 def short(text: object, most: int = 24) -> str:
-    """At most ``most`` characters, so that a long name does not push a figure aside; underscores are spaces."""
-    shown = str(text).replace("_", " ")
+    """At most ``most`` characters, so that a long name does not push a figure aside."""
+    shown = str(text)
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 

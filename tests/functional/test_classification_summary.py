@@ -176,13 +176,20 @@ def test_two_columns_are_one():
     )
 
 
-def test_calibration_error_interval_holds_its_value():
+def test_calibration_error_interval():
+    """Probabilities that are true: the percentiles lie above the value, the interval must reach towards 0."""
     rng = np.random.default_rng(0)
+    found = []
     for seed in range(20):
         p = rng.random(300)
         y = (rng.random(300) < p).astype(int)
-        ece = summarise(p, y, classes=CLASSES, n_bootstrap=100, seed=seed)["figures"]["ece"]
-        assert 0 <= ece["low"] <= ece["value"] <= ece["high"]
+        found.append(summarise(p, y, classes=CLASSES, n_bootstrap=100, seed=seed)["figures"]["ece"])
+    assert all(0 <= ece["low"] <= ece["value"] <= ece["high"] for ece in found)
+    assert np.mean([ece["low"] for ece in found]) < 0.3 * np.mean([ece["value"] for ece in found])
+
+    y = (rng.random(2000) < 0.7).astype(int)
+    ece = summarise(np.full(2000, 0.9), y, classes=CLASSES, n_bootstrap=200)["figures"]["ece"]
+    assert ece["low"] < 0.2 < ece["high"]
 
 
 def test_rates_that_the_negatives_cannot_resolve():

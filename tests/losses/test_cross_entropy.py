@@ -96,6 +96,8 @@ def test_extreme_and_half_precision_logits():
     loss = CrossEntropy()(logits, torch.tensor([0, 0]))
     assert loss.dtype == torch.float32
     assert loss.item() == 150.0
+    loss = CrossEntropy()(torch.tensor([[1.0]], dtype=torch.bfloat16), torch.tensor([0]))
+    assert loss.item() == pytest.approx(math.log1p(math.e), rel=1e-6)  # bfloat16 itself knows three digits
 
 
 def test_balanced_weights_count_every_class_the_same():

@@ -47,7 +47,7 @@ def small(cutouts: Path) -> list[str]:
         "data=cutouts", f"data.images={cutouts}/fits/*.fits", f"data.catalog={cutouts}/labels.csv", "data.id=name",
         "data.label=is_ring", "data.batch_size=16", "data.val_fraction=0.2", "model=resnet", "trainer=cpu",
         "optimizer.lr=3e-3", "trainer.max_epochs=2", "trainer.precision=32-true",
-        "trainer.log_every_n_steps=1", "evaluation.n_bootstrap=50", "evaluation.gallery=3", "logger=csv",
+        "trainer.log_every_n_steps=1", "evaluation.n_bootstrap=50", "logger=csv",
     ]  # fmt: skip
 
 

@@ -9,7 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from astrocnn.errors import ConfigError, DataError, listed
 from astrocnn.functional.bootstrap import wilson_interval
 from astrocnn.functional.completeness import completeness_map, numbers, operating_point, rates_by_kind
-from astrocnn.functional.figures import FPRS, BinaryFigures, MulticlassFigures, entry, estimates
+from astrocnn.functional.figures import (
+    FPRS,
+    BinaryFigures,
+    MulticlassFigures,
+    calibration_error,
+    entry,
+    estimates,
+)
 from astrocnn.functional.probabilities import check_probabilities, reliability
 from astrocnn.functional.ranking import check_two_classes, fpr_limit, tpr0
 
@@ -38,9 +45,10 @@ def summarise(
 ) -> Summary:
     """Figures, curves and tables of predicted probabilities against labels.
 
-    Intervals are 95 %: the bootstrap over objects, drawn within their class so that none is ever missing, for
-    the figures and the ROC curve; Wilson's for rates at a fixed threshold. TPR0 has none: it is an extreme
-    value. A rate that the negatives are too few to resolve is None, with a note.
+    Intervals are 95 %: the bootstrap over objects, drawn within their class so that none is ever missing (for
+    ``ece``, whatever their class), for the figures and the ROC curve; Wilson's for rates at a fixed threshold.
+    TPR0 has none: it is an extreme value. A rate that the negatives are too few to resolve is None, with a
+    note.
 
     Args:
         probabilities: (N,) of ``classes[1]``, or (N, K).
@@ -92,7 +100,7 @@ def summarise(
         "n": len(y),
         "n_unlabelled": int((~known).sum()),
         "classes": list(classes),
-        "intervals": f"95 %; {n_bootstrap} bootstrap resamples of the objects within their class",
+        "intervals": f"95 %; {n_bootstrap} bootstrap resamples of the objects, within their class but for ece",
         "reliability": _reliability(p, y),
     }
     options = {"n_resamples": n_bootstrap, "seed": seed}
@@ -151,7 +159,7 @@ def _binary(
 ) -> Summary:
     """The figures of two classes, those that the negatives are too few for as None with a note."""
     statistic = BinaryFigures(p, y, threshold=threshold, roc_false_positives=roc_false_positives)
-    found = estimates(statistic, y, **options)
+    found = estimates(statistic, y, **options) | {"ece": calibration_error(p, y, **options)}
     n_negative = int((y == 0).sum())
     for name, fpr in FPRS.items():
         if fpr_limit(fpr, n_negative) < 1:
@@ -175,7 +183,7 @@ def _many(p: Floats, y: Ints, classes: Sequence[str], options: dict[str, int]) -
     hits = confusion.diagonal()
     low, high = wilson_interval(hits, per_class)
     recall = hits / np.where(per_class > 0, per_class, np.nan)
-    found = estimates(MulticlassFigures(p, y), y, **options)
+    found = estimates(MulticlassFigures(p, y), y, **options) | {"ece": calibration_error(p, y, **options)}
     if absent := [name for name, n in zip(classes, per_class, strict=True) if n == 0]:
         for name in ("auroc", "balanced_accuracy"):
             found[name] = {**found[name], "note": f"without {listed(absent)}, which no object belongs to"}

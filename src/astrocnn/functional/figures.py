@@ -13,7 +13,7 @@ from astrocnn.functional.bootstrap import bootstrap, percentile_interval
 from astrocnn.functional.probabilities import N_BINS, bin_numbers, confidence, log_losses, squared_errors
 from astrocnn.functional.ranking import area, before, fpr_limit, precision_area, rank, tpr_within
 
-__all__ = ["FPRS", "BinaryFigures", "MulticlassFigures", "entry", "estimates"]
+__all__ = ["FPRS", "BinaryFigures", "MulticlassFigures", "calibration_error", "entry", "estimates"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,52 +69,59 @@ class MulticlassFigures:
 
 
 class _Means:
-    """Figures that are means over objects, classes or bins: one matrix product gives all their sums."""
+    """Figures that are means over objects or classes: one matrix product gives all their sums."""
 
-    names = ("accuracy", "balanced_accuracy", "brier", "nll", "ece")
+    names = ("accuracy", "balanced_accuracy", "brier", "nll")
 
     def __init__(self, p: Floats, y: Ints, *, correct: NDArray[np.bool_]) -> None:
         of_class = y[:, None] == np.unique(y)  # (N, K present)
         self.n_classes = of_class.shape[1]
-        stated, came_true = confidence(p, y)
-        of_bin = bin_numbers(stated, N_BINS)[:, None] == np.arange(N_BINS)
-        # Within a bin the shared number of objects cancels: n |mean p − fraction| = |Σ (p − y)|.
-        self.columns = np.hstack(
-            [
-                squared_errors(p, y)[:, None],
-                log_losses(p, y)[:, None],
-                of_class,
-                of_class & correct[:, None],
-                of_bin * (stated - came_true)[:, None],
-            ]
-        )
+        scores = np.stack([squared_errors(p, y), log_losses(p, y)], axis=1)
+        self.columns = np.hstack([scores, of_class, of_class & correct[:, None]])
 
     def __call__(self, counts: Floats) -> Floats:
         n = counts.sum(1)
         sums = counts @ self.columns
-        squares, logs, rest = sums[:, 0], sums[:, 1], sums[:, 2:]
-        of_class, found, gaps = np.split(rest, [self.n_classes, 2 * self.n_classes], axis=1)
-        accuracy = found.sum(1) / n
-        balanced = (found / of_class).mean(1)
-        return np.stack([accuracy, balanced, squares / n, logs / n, np.abs(gaps).sum(1) / n], axis=1)
+        squares, logs, of_class, found = np.split(sums, [1, 2, 2 + self.n_classes], axis=1)
+        accuracy = found.sum(1, keepdims=True) / n[:, None]
+        balanced = (found / of_class).mean(1, keepdims=True)
+        return np.hstack([accuracy, balanced, squares / n[:, None], logs / n[:, None]])
 
 
 def estimates(
     statistic: BinaryFigures | MulticlassFigures, y: Ints, *, n_resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Every figure's value and 95 % interval, resampled within the classes; without interval for 0 resamples.
+    """Every figure's value and 95 % percentile interval, resampled within the classes.
 
-    Percentile intervals. That of ``ece`` is turned about its value (2v − high, 2v − low) and then widened to
-    hold it: the error grows with noise, resampling adds noise, and the percentiles lie too high.
+    The intervals are those of sets with the same number of objects in each class. 0 resamples give none.
     """
     value = statistic(np.ones((1, len(y))))[0]
     if n_resamples == 0:
         return {name: entry(v) for name, v in zip(statistic.names, value, strict=True)}
     low, high = percentile_interval(bootstrap(statistic, y, n_resamples=n_resamples, seed=seed))
-    ece = statistic.names.index("ece")
-    turned = 2 * value[ece] - high[ece], 2 * value[ece] - low[ece]
-    low[ece], high[ece] = max(min(turned[0], value[ece]), 0.0), max(turned[1], value[ece])
     return {name: entry(v, lo, hi) for name, v, lo, hi in zip(statistic.names, value, low, high, strict=True)}
+
+
+def calibration_error(p: Floats, y: Ints, *, n_resamples: int, seed: int) -> dict[str, Any]:
+    """The expected calibration error and its 95 % interval.
+
+    Resampled whatever the class: with the classes' numbers held fixed, probabilities could not be off as a
+    whole. The interval is turned about the value, (2v − high, 2v − low), then widened to hold it: noise
+    enlarges the error, resampling adds noise, and so the percentiles themselves lie too high.
+    """
+    stated, came_true = confidence(p, y)
+    of_bin = bin_numbers(stated, N_BINS)[:, None] == np.arange(N_BINS)
+    # Within a bin the number of objects cancels: n |mean p − fraction| = |Σ (p − y)|.
+    gaps = of_bin * (stated - came_true)[:, None]  # (N, bins)
+
+    def error(counts: Floats) -> Floats:
+        return np.asarray(np.abs(counts @ gaps).sum(1) / counts.sum(1))
+
+    value = float(error(np.ones((1, len(y))))[0])
+    if n_resamples == 0:
+        return entry(value)
+    low, high = percentile_interval(bootstrap(error, np.zeros(len(y)), n_resamples=n_resamples, seed=seed))
+    return entry(value, max(min(2 * value - high, value), 0.0), max(2 * value - low, value))
 
 
 def entry(value: Any, low: Any = None, high: Any = None, **more: Any) -> dict[str, Any]:

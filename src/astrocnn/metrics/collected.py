@@ -48,7 +48,7 @@ class CollectedMetric(Metric):
             DataError: probabilities that are NaN or outside [0, 1].
         """
         # Lists before the processes' states are joined, tensors afterwards; a list may be empty.
-        y = dim_zero_cat(self.labels).cpu().numpy() if len(self.labels) else np.empty(0)
+        y = dim_zero_cat(self.labels).cpu().numpy() if len(self.labels) else np.empty(0, np.int64)
         if len(np.unique(y)) < (2 if self.needs_two_classes else 1):
             return torch.tensor(torch.nan, device=self.device)
         p = dim_zero_cat(self.probabilities).cpu().numpy()

@@ -27,6 +27,7 @@ Rows = NDArray[np.int64]
 Images = NDArray[np.float32]
 
 SNR_ARC_MIN = 10.0
+MODEL_ERROR = 0.02
 CANDIDATES = 48  # lenses that are traced together
 STARS_PER_CUTOUT = 0.12  # of 14 < i < 24, of either class
 DEC_RANGE_DEG = (-65.0, 5.0)
@@ -122,15 +123,28 @@ def _accepted_lenses(
         tried, pool = (take(pool, part) for part in _split(len(pool["theta_E"]), CANDIDATES))
         seeing = draw_seeing(rng, CANDIDATES, survey)
         arcs, host = _lens_light(rng, tried, seeing, grid, colours)
-        noise2 = (
-            survey.sky_variance[:, None, None]
-            + host.double().numpy() / survey.electrons_per_njy[:, None, None]
-        )
-        tried["snr_arc"] = np.sqrt((arcs.double().numpy() ** 2 / noise2).sum(axis=(2, 3))).max(axis=1)
+        tried["snr_arc"] = arc_snr(arcs, host, survey)
         good = np.flatnonzero(tried["snr_arc"] > SNR_ARC_MIN)
         kept.append((take(tried, good), (arcs + host)[torch.from_numpy(good)], seeing[good]))
     lenses = {name: np.concatenate([part[name] for part, _, _ in kept])[:n] for name in kept[0][0]}
     return lenses, torch.cat([image for _, image, _ in kept])[:n], np.concatenate([s for _, _, s in kept])[:n]
+
+
+def arc_snr(arcs: Tensor, host: Tensor, survey: Survey) -> Array:
+    """S/N of the arcs, √Σ(arc²/σ²), in the band where it is greatest, (B,).
+
+    σ² has the sky, the photons of the other light, and the square of 2 % of that light, which is about how well
+    a galaxy can be modelled and taken away: what is fainter than that is not seen, however many photons there are.
+
+    Args:
+        arcs: (B, C, H, W) nJy, after the seeing, without noise.
+        host: all other light, as ``arcs``.
+        survey: sky and gain.
+    """
+    signal, other = arcs.double().numpy(), np.maximum(host.double().numpy(), 0.0)
+    photons = other / survey.electrons_per_njy[:, None, None]
+    noise2 = survey.sky_variance[:, None, None] + photons + (MODEL_ERROR * other) ** 2
+    return np.asarray(np.sqrt((signal**2 / noise2).sum(axis=(2, 3))).max(axis=1))
 
 
 def _split(n: int, first: int) -> Iterator[Rows]:
@@ -141,7 +155,7 @@ def _split(n: int, first: int) -> Iterator[Rows]:
 def _lens_light(
     rng: np.random.Generator, lenses: Columns, seeing: Array, grid: Grid, colours: Colours
 ) -> tuple[Tensor, Tensor]:
-    """Images of the arcs and of all else (the deflectors and the field), (B, C, H, W) each; adds ``mag_arc_i`` to the columns."""
+    """Images of the arcs and of all else (deflectors, field), (B, C, H, W) each; adds the column ``mag_arc_i``."""
     n, image = len(seeing), np.arange(len(seeing))
     with_i = Colours((*colours.bands, "i")) if "i" not in colours.bands else colours
     arcs = torch.zeros(n, len(with_i.bands), grid.side, grid.side)

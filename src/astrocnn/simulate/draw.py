@@ -74,5 +74,5 @@ def stars_at(
     rng: np.random.Generator, image: Rows, x: Array, y: Array, mag_i: Mags, colours: Colours
 ) -> tuple[Columns, Array]:
     """Stars of 3000 to 8000 K (the cool ones more common), with their fluxes."""
-    temperature = 3000.0 * (8000 / 3000) ** (rng.random(len(image)) ** 1.5)
+    temperature = 3000.0 * (8000 / 3000) ** (rng.random(len(image)) ** 2)
     return {"image": image.astype(np.float64), "x": x, "y": y}, colours.star(temperature, mag_i)

@@ -94,7 +94,8 @@ def deflectors(rng: np.random.Generator, sigma_v: Array, z_l: Array, colours: Co
     al. (2003, AJ 125, 1849), log σ = 2.203 - 0.102 (M_r + 21.15) with a scatter of 0.07, over their Gaussian
     luminosity function 0.84 mag wide: M_r = -21.15 - 5.8 (log σ - 2.203), with a scatter of 0.5 mag. The
     half-light radius at given σ_v and its scatter are those of LensPop (Collett 2015, ApJ 811, 20). The
-    spectrum is the E template with up to a third of the way to Sbc. Nothing evolves with redshift.
+    spectrum is the E template, a fifth of the way to Sbc on average (exponential), for a few still form stars.
+    Nothing evolves with redshift.
 
     Returns:
         ``z_l``, ``sigma_v``, ``mag_lens_i`` (AB), ``radius`` (arcsec, along the major axis such that the
@@ -105,7 +106,7 @@ def deflectors(rng: np.random.Generator, sigma_v: Array, z_l: Array, colours: Co
     v = np.log10(sigma_v)
     mag_r = -21.15 - 5.8 * (v - 2.203) + 0.5 * rng.standard_normal(n)
     radius_kpc = 10 ** (2.46 - 2.79 * v + 0.84 * v**2 + 0.11 * rng.standard_normal(n))
-    kind = rng.uniform(0.0, 0.35, n)
+    kind = np.minimum(rng.exponential(0.22, n), 1.0)
     q = 1 - np.clip(rng.rayleigh(0.22, n), 0.0, 0.6)
     return {
         "z_l": z_l,

@@ -22,16 +22,17 @@ def write_cutouts(folder: Path, *, n: int = N, size: int = SIZE, seed: int = 0) 
     y, x = np.mgrid[:size, :size] - (size - 1) / 2
     ring = np.exp(-((np.hypot(x, y) - 6) ** 2) / 2)
     label = rng.permutation(n) % 2
+    strength = rng.uniform(1.0, 4.0, n)
+    grade = np.where(label == 0, "none", np.where(strength < 2.5, "faint", "bright"))
     for number in range(n):
         image = rng.normal(0, 1, (len(BANDS), size, size))
-        image += label[number] * rng.uniform(1.0, 4.0) * ring * np.array([0.3, 1.0])[:, None, None]
+        image += label[number] * strength[number] * ring * np.array([0.3, 1.0])[:, None, None]
         header = fits.Header({"BUNIT": "nJy", "BAND1": BANDS[0], "BAND2": BANDS[1]})
         header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRPIX1=size / 2 + 0.5, CRPIX2=size / 2 + 0.5)
         header.update(CRVAL1=150.0 + number / 100, CRVAL2=2.0, CDELT1=-0.2 / 3600, CDELT2=0.2 / 3600)
         fits.PrimaryHDU(image.astype(np.float32), header).writeto(folder / "fits" / f"obj{number:03d}.fits")
-    Table({"name": [f"obj{number:03d}" for number in range(n)], "is_ring": label}).write(
-        folder / "labels.csv"
-    )
+    names = [f"obj{number:03d}" for number in range(n)]
+    Table({"name": names, "is_ring": label, "grade": grade}).write(folder / "labels.csv")
     return folder
 
 

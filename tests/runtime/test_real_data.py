@@ -20,7 +20,6 @@ QUICK = [
     "trainer=cpu",
     "trainer.max_epochs=2",
     "evaluation.n_bootstrap=20",
-    "evaluation.gallery=2",
     "logger=csv",
 ]
 

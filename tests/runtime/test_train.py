@@ -140,3 +140,71 @@ def test_a_sweep_runs_every_point(small, command, tmp_path: Path, monkeypatch) -
         (1, "ResNet"), (1, "SimpleCNN"), (2, "ResNet"), (2, "SimpleCNN"),
     ]  # fmt: skip
     assert len(list((tmp_path / "multirun").rglob("metrics.json"))) == 4
+
+
+def test_three_classes_from_training_to_prediction(small, cutouts, command, tmp_path: Path) -> None:
+    words = ["data.label=grade", "data.classes=[none,faint,bright]", "loss.class_weights=balanced"]
+    run = tmp_path / "run"
+    assert command("train", *small, *words, f"run_dir={run}") == 0
+    figures = json.loads((run / "metrics.json").read_text())["splits"]["test"]
+    assert figures["classes"] == ["none", "faint", "bright"]
+    assert np.sum(figures["confusion"]) == figures["n"]
+    data = ["data=cutouts", f"data.images={cutouts}/fits/*.fits", f"output={tmp_path}/p.parquet"]
+    assert command("predict", f"run={run}", *data, "prevalence=[0.98,0.01,0.01]") == 0
+    table = read_table(tmp_path / "p.parquet")
+    p = np.stack([table[f"p_{number}"] for number in range(3)], 1)
+    np.testing.assert_allclose(p.sum(1), 1, atol=1e-6)
+    np.testing.assert_array_equal(np.array(["none", "faint", "bright"])[p.argmax(1)], table["predicted"])
+    assert p[:, 0].mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [
+            "optimizer=sgd",
+            "scheduler=plateau",
+            "callbacks=early_stopping",
+            "augment=strong",
+            "normalize=linear",
+        ],
+        ["optimizer=adam", "scheduler=cosine", "augment=none", "task.l1=1e-6", "loss.label_smoothing=0.1"],
+        ["model=deeplens", "scheduler=step", "task.channels_last=false", "trainer.accumulate_grad_batches=2"],
+        [
+            "model=simple_cnn",
+            "scheduler=constant",
+            "model.init=lecun",
+            "trainer.precision=bf16-mixed",
+            "data.num_workers=1",
+        ],
+        pytest.param(["task.compile=true"], marks=pytest.mark.slow),
+    ],
+    ids=lambda words: words[0],
+)
+def test_options_train(words, small, command, tmp_path: Path) -> None:
+    small = [word for word in small if not word.startswith(("model", "optimizer"))]
+    assert command("train", *small, *words, "trainer.max_epochs=1", f"run_dir={tmp_path / 'run'}") == 0
+    assert (tmp_path / "run/report.html").exists()
+    astrocnn.load(tmp_path / "run")
+
+
+def test_bad_images_are_skipped_and_listed(small, cutouts, command, capsys, tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for file in (cutouts / "fits").iterdir():
+        (folder / file.name).symlink_to(file)
+    for name, content in (
+        ("obj003", b"not FITS"),
+        ("obj005", (cutouts / "fits/obj005.fits").read_bytes()[:4000]),
+    ):
+        (folder / f"{name}.fits").unlink()
+        (folder / f"{name}.fits").write_bytes(content)
+    words = [word for word in small if not word.startswith("data.images")] + [f"data.images={folder}/*.fits"]
+    run = tmp_path / "run"
+    assert command("train", *words, f"run_dir={run}") == 1
+    error = capsys.readouterr().err
+    assert "obj003" in error
+    assert "data.on_bad=skip" in error
+    assert command("train", *words, f"run_dir={run}2", "data.on_bad=skip", "trainer.max_epochs=1") == 0
+    skipped = read_table(tmp_path / "run2/skipped.csv")
+    assert sorted(skipped["id"]) == ["obj003", "obj005"]

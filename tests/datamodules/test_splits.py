@@ -52,12 +52,23 @@ def test_no_group_is_on_two_sides_and_classes_are_even() -> None:
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 150, 3000).astype(str)
     labels = (rng.random(3000) < 0.2).astype(np.int64)
+    assert_shared(labels, groups, 0.02)
+
+
+def test_a_rare_class_is_shared_as_evenly_as_a_common_one() -> None:
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 60, 3000).astype(str)
+    share = np.where(np.char.endswith(groups, "7"), 0.3, 0.01)  # most of the rare class is in a few groups
+    assert_shared((rng.random(3000) < share).astype(np.int64), groups, 0.05)
+
+
+def assert_shared(labels: np.ndarray, groups: np.ndarray, tolerance: float) -> None:
     parts = split(labels, groups=groups, classes=("a", "b"))
     for group in np.unique(groups):
         assert len(set(parts[groups == group])) == 1
     for part, share in (("train", 0.7), ("val", 0.1), ("test", 0.2)):
         for number in (0, 1):
-            assert np.mean(parts[labels == number] == part) == pytest.approx(share, abs=0.02)
+            assert np.mean(parts[labels == number] == part) == pytest.approx(share, abs=tolerance)
 
 
 def test_few_groups_fill_every_side() -> None:

@@ -110,6 +110,15 @@ def test_a_worker_maps_the_files_itself(tmp_path: Path, cache: Path, write_cubes
     torch.testing.assert_close(pickle.loads(sent)(np.array([2])), data(np.array([2])))
 
 
+def test_writes_that_the_system_cuts_short_go_on(
+    tmp_path: Path, cache: Path, write_cubes: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cubes = write_cubes(nan=True)
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: whole(file, data[:100], offset))
+    np.testing.assert_array_equal(packed(tmp_path)(np.arange(6))["image"], np.nan_to_num(cubes))
+
+
 def no_space(*args: object) -> int:
     raise OSError(28, "No space left on device")
 

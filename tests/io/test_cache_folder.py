@@ -60,7 +60,8 @@ def build(part):
     print('building', flush=True)
     time.sleep(1)
     (part / 'data').write_text('x')
-folder = cached_folder(Path({str(tmp_path)!r}) / 'f', whole=lambda f: f.exists(), build=build, n_bytes=1, what='packing')
+options = dict(whole=Path.exists, build=build, n_bytes=1, what='packing')
+folder = cached_folder(Path({str(tmp_path)!r}) / 'f', **options)
 assert (folder / 'data').read_text() == 'x'
 """
     start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -169,7 +169,7 @@ class _Packer:
     ) -> None:
         self.files, self.numbers, self.shape, self.bands = files, numbers, shape, tuple(bands)
         self.sky, self.max_bad = sky, max_bad
-        self.n_workers = n_workers or len(os.sched_getaffinity(0))
+        self.n_workers = n_workers or _cores()
 
     def build(self, folder: Path, meta: dict[str, Any]) -> None:
         n, size = len(self.numbers), math.prod(self.shape)
@@ -254,6 +254,11 @@ class _Packer:
         if not image.valid.any():
             raise DataError(f"{path}: no pixel is valid in the bands {listed(self.bands, most=12)}.")
         return image
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _size(shape: Sequence[int]) -> str:

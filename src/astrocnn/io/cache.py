@@ -38,7 +38,7 @@ def fingerprint(files: Iterable[str | os.PathLike[str]], options: Mapping[str, A
 
 def seal(folder: Path, meta: Mapping[str, Any]) -> None:
     """Write ``meta`` and every file's size into ``folder``: from then on it counts as whole."""
-    sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+    sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir()) if file.name != META}
     with open(folder / META, "w", encoding="utf-8") as file:
         json.dump({**meta, "sizes": sizes}, file)
         file.flush()

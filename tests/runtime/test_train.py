@@ -106,6 +106,7 @@ def test_a_folder_in_use_is_not_touched(run: Path, small: list[str], command, ca
         (["data=lense"], "Could not find 'data/lense'"),
         (["data.catalog=nowhere.csv"], "nowhere.csv"),
         (["data.label=is_rong"], "is_ring"),
+        (["data.label=null"], "training and testing need labels"),
         (["data.bands=[u,v]"], "u"),
         (["data.test_fraction=0"], "test"),
         (["task.n_outputs=7"], "task.n_outputs=7, but these data need 1"),

@@ -84,6 +84,7 @@ def build(cfg: DictConfig) -> tuple[CutoutDataModule, DataSpec]:
         AstrocnnError: something does not fit; the message names ``model=`` and ``data=``.
     """
     datamodule, spec = build_data(cfg)
+    datamodule.require_labels()
     fit_task(cfg, spec)
     return datamodule, spec
 

@@ -236,6 +236,7 @@ def evaluate(cfg: DictConfig) -> None:
     task = classifier(load(run, device=device_of(cfg.device)))
     own = uses_own_data(cfg)
     datamodule = attach(cfg, saved)
+    datamodule.require_labels()
     output = Path(cfg.output) if cfg.output else run / ("evaluation" if own else "evaluation_other")
     info = run_information(run, saved, task)
     evaluate_task(

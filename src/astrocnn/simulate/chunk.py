@@ -27,7 +27,6 @@ Rows = NDArray[np.int64]
 Images = NDArray[np.float32]
 
 SNR_ARC_MIN = 10.0
-MODEL_ERROR = 0.02
 CANDIDATES = 48  # lenses that are traced together
 STARS_PER_CUTOUT = 0.12  # of 14 < i < 24, of either class
 DEC_RANGE_DEG = (-65.0, 5.0)
@@ -133,8 +132,7 @@ def _accepted_lenses(
 def arc_snr(arcs: Tensor, host: Tensor, survey: Survey) -> Array:
     """S/N of the arcs, √Σ(arc²/σ²), in the band where it is greatest, (B,).
 
-    σ² has the sky, the photons of the other light, and the square of 2 % of that light, which is about how well
-    a galaxy can be modelled and taken away: what is fainter than that is not seen, however many photons there are.
+    σ² is the variance of the sky and of the photons of the deflector and of all other light.
 
     Args:
         arcs: (B, C, H, W) nJy, after the seeing, without noise.
@@ -143,7 +141,7 @@ def arc_snr(arcs: Tensor, host: Tensor, survey: Survey) -> Array:
     """
     signal, other = arcs.double().numpy(), np.maximum(host.double().numpy(), 0.0)
     photons = other / survey.electrons_per_njy[:, None, None]
-    noise2 = survey.sky_variance[:, None, None] + photons + (MODEL_ERROR * other) ** 2
+    noise2 = survey.sky_variance[:, None, None] + photons
     return np.asarray(np.sqrt((signal**2 / noise2).sum(axis=(2, 3))).max(axis=1))
 
 

@@ -22,19 +22,19 @@ Rows = NDArray[np.int64]
 def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """A spiral seen within 60 degrees of its pole: red bulge and disc, blue arms with knots.
 
-    The old light is as bright as the twin's deflector, the arms 0.8 to 2.5 mag brighter than the twin's arcs.
+    The old light is as bright as the twin's deflector, the arms 0.2 to 2.2 mag brighter than the twin's arcs.
     """
     n = len(image)
     galaxy = turned(rng, twins)
     place = {name: galaxy[name] for name in ("x", "y", "phi")}
-    scale = np.clip(galaxy["radius"] * log_uniform(rng, 0.6, 1.3, n), 0.45, 1.3)
+    scale = np.clip(galaxy["radius"] * log_uniform(rng, 0.45, 1.4, n), 0.4, 1.4)
     q, bulge = rng.uniform(0.5, 1.0, n), rng.uniform(0.4, 0.8, n)
-    old, z = galaxy["mag_lens_i"], galaxy["z_l"] * rng.uniform(0.5, 1.0, n)
+    old, z = galaxy["mag_lens_i"], galaxy["z_l"] * rng.uniform(0.85, 1.0, n)
     core = sersics(
         image,
         colours.galaxy(galaxy["kind"], z, old) * bulge[:, None],
         index=4.0,
-        radius=0.6 * galaxy["radius"],
+        radius=0.9 * galaxy["radius"],
         q=np.maximum(q, 0.75),
         **place,
     )
@@ -50,7 +50,7 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         "hole": 0.7 * scale,
         "patch": rng.uniform(0.0, 0.5, n),
     }
-    in_arms = colours.galaxy(rng.uniform(1.6, 3.0, n), z, galaxy["mag_arc_i"] - rng.uniform(0.8, 2.5, n))
+    in_arms = colours.galaxy(rng.uniform(1.6, 3.0, n), z, galaxy["mag_arc_i"] - rng.uniform(0.2, 2.2, n))
     in_knots = rng.uniform(0.1, 0.4, n)[:, None]
     wound = Components("spiral", image, in_arms * (1 - in_knots), {**place, **swept})
     knots = _knots_on_arms(rng, image, place, swept, in_arms * in_knots)
@@ -92,7 +92,7 @@ def ring(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours
     n = len(image)
     galaxy = turned(rng, twins)
     core = early_type(image, galaxy, colours)
-    radius = near_ring(rng, twins) * log_uniform(rng, 0.9, 1.9, n)
+    radius = near_ring(rng, twins) * log_uniform(rng, 0.8, 2.0, n)
     offset, towards = 0.25 * radius * rng.random(n), rng.uniform(0, 2 * np.pi, n)
     place = {
         "x": galaxy["x"] + offset * np.cos(towards),
@@ -100,7 +100,7 @@ def ring(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours
         "phi": rng.uniform(0, np.pi, n),
     }
     q, z = rng.uniform(0.35, 0.95, n), galaxy["z_l"]
-    mag = twins["mag_arc_i"] - rng.uniform(0.0, 2.2, n)
+    mag = twins["mag_arc_i"] - rng.uniform(-0.3, 2.8, n)
     filled = np.where(rng.random(n) < 0.5, rng.uniform(0.1, 0.5, n), 0.0)
     flux = colours.galaxy(rng.uniform(1.5, 3.0, n), z, mag)
     around = {
@@ -123,7 +123,7 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
     galaxy = turned(rng, twins)
     place = {name: galaxy[name] for name in ("x", "y", "phi")}
     scale = np.clip(galaxy["radius"] * log_uniform(rng, 0.7, 1.4, n), 0.5, 1.8)
-    bulge, z = rng.uniform(0.35, 0.75, n), galaxy["z_l"]
+    bulge, z = rng.uniform(0.45, 0.85, n), galaxy["z_l"]
     mag = to_mag(to_flux(galaxy["mag_lens_i"]) + to_flux(galaxy["mag_arc_i"]))
     side = {
         "scale": scale,
@@ -145,17 +145,17 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
 
 
 def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
-    """Two galaxies 0.4 to 1.4 arcsec apart, with one to three tidal tails that curve around them.
+    """Two galaxies 0.4 to 1.2 arcsec apart, with one to three tidal tails that curve around them.
 
-    Both galaxies together are as bright as the twin's deflector, the tails up to 1.5 mag brighter than its arcs.
+    Both galaxies together are as bright as the twin's deflector, the tails up to 2.2 mag brighter than its arcs.
     """
     n = len(image)
     galaxy = turned(rng, twins)
-    second, apart, angle = rng.uniform(0.05, 0.3, n), rng.uniform(0.4, 1.4, n), rng.uniform(0, 2 * np.pi, n)
+    second, apart, angle = rng.uniform(0.05, 0.25, n), rng.uniform(0.4, 1.2, n), rng.uniform(0, 2 * np.pi, n)
     away = {"x": galaxy["x"] + apart * np.cos(angle), "y": galaxy["y"] + apart * np.sin(angle)}
     main = galaxy | {
         "mag_lens_i": galaxy["mag_lens_i"] - 2.5 * np.log10(1 - second),
-        "radius": 0.75 * galaxy["radius"],
+        "radius": 0.85 * galaxy["radius"],
     }
     other = {
         "mag_lens_i": galaxy["mag_lens_i"] - 2.5 * np.log10(second),
@@ -168,7 +168,7 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     tails = rng.integers(1, 4, n)
     parent = np.repeat(np.arange(n), tails)
     m = len(parent)
-    start = near_ring(rng, twins)[parent] * log_uniform(rng, 0.7, 1.3, m)
+    start = near_ring(rng, twins)[parent] * log_uniform(rng, 0.7, 1.6, m)
     shift = rng.uniform(0, 0.4, n)
     curve = {
         "x": (galaxy["x"] + shift * apart * np.cos(angle))[parent],
@@ -180,7 +180,7 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         "width": start * rng.uniform(0.07, 0.2, m),
         "hand": rng.choice([-1.0, 1.0], n)[parent],
     }
-    mag = galaxy["mag_arc_i"] - rng.uniform(0.0, 1.5, n) + 2.5 * np.log10(tails)
+    mag = galaxy["mag_arc_i"] - rng.uniform(0.0, 2.2, n) + 2.5 * np.log10(tails)
     flux = colours.galaxy(rng.uniform(0.8, 2.8, n)[parent], galaxy["z_l"][parent], mag[parent])
     drawn = [*bodies, Components("tail", image[parent], flux, curve)]
     return Drawn(drawn, truth={"x": galaxy["x"], "y": galaxy["y"]})

@@ -16,11 +16,11 @@ KINDS: dict[str, Generator] = {
 }
 
 SHARES = {
-    "deflector": 0.26,
-    "spiral": 0.14,
-    "ring": 0.13,
+    "deflector": 0.30,
+    "spiral": 0.16,
+    "ring": 0.11,
     "edge_on": 0.10,
-    "companions": 0.19,
+    "companions": 0.16,
     "merger": 0.08,
-    "star_galaxy": 0.10,
+    "star_galaxy": 0.09,
 }

@@ -36,8 +36,8 @@ THETA_E_RANGE_ARCSEC = (0.5, 3.0)
 SOURCE_MAG_RANGE = (21.0, 26.0)
 COUNT_SLOPE = 0.3  # counts rise as 10^(0.3 m)
 SHEAR_MAX = 0.1
-IMPACT_MAX = 0.5  # of the cut: an isothermal sphere magnifies a point there four times
-FIELD_PER_ARCMIN2 = 40.0  # galaxies with 22 < i < 26
+IMPACT_MAX = 0.4  # of the cut: an isothermal sphere magnifies a point there five times
+FIELD_PER_ARCMIN2 = 30.0  # galaxies with 22 < i < 26
 
 
 def take(columns: Columns, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Columns:
@@ -125,8 +125,8 @@ def lens_candidates(rng: np.random.Generator, n: int, colours: Colours) -> Colum
     """At least ``n`` alignments of a deflector and a source that pass the cut on θ_E and are multiply imaged.
 
     A pair is kept with a probability proportional to θ_E², the area in which a source is imaged twice; the
-    source falls uniformly on the inner part of the cut, at most half of its way out, where a point is magnified
-    four times or more (the rim gives one image and a speck).
+    source falls uniformly on the inner part of the cut, at most 0.4 of its way out, where a point is magnified
+    five times or more (the rim gives one image and a speck).
 
     Returns:
         The columns of :func:`deflectors`; ``theta_E``, ``q_mass``, ``phi_mass``, ``gamma_1``, ``gamma_2`` of
@@ -166,7 +166,7 @@ def lens_candidates(rng: np.random.Generator, n: int, colours: Colours) -> Colum
             "source_radius": source_radius_arcsec(rng, pairs["mag_source_i"]),
             "source_x": lens["x"] + u * np.cos(phi_mass) - v * np.sin(phi_mass),
             "source_y": lens["y"] + u * np.sin(phi_mass) + v * np.cos(phi_mass),
-            "source_kind": rng.uniform(1.3, 3.0, m),
+            "source_kind": rng.uniform(1.8, 3.0, m),
         }
     )
 

@@ -22,9 +22,10 @@ from astrocnn.simulate.nonlenses import SHARES
 
 CALL = """
 import sys
-from astrocnn.simulate.lenses import simulate_lenses
+import astrocnn.simulate.lenses as module
+module.CHUNK = 40
 if __name__ == "__main__":
-    simulate_lenses(sys.argv[1], n_images=420, seed=3, n_workers=int(sys.argv[2]))
+    module.simulate_lenses(sys.argv[1], n_images=160, seed=3, n_workers=int(sys.argv[2]))
 """
 
 
@@ -149,7 +150,7 @@ def test_same_bytes_for_one_and_two_workers_and_after_a_kill(tmp_path: Path) -> 
 def test_two_processes_make_one_set(tmp_path: Path) -> None:
     both = [_start(tmp_path / "set", 1) for _ in range(2)]
     assert [process.wait(300) for process in both] == [0, 0]
-    assert len(_catalog(tmp_path / "set")) == 420
+    assert len(_catalog(tmp_path / "set")) == 160
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
 
 

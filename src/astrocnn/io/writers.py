@@ -29,7 +29,7 @@ def write_cutout(
     """Write a cutout as one FITS file: a cube in nJy, and its variance in an extension ``VARIANCE``.
 
     The file depends on the arguments alone (no date), so that equal cutouts are equal bytes. The headers are
-    written directly, forty times faster than through ``astropy.io.fits``, which reads them back in the tests.
+    written directly, ten times faster than through ``astropy.io.fits``, which reads them back in the tests.
 
     Args:
         path: of the file; one that exists is replaced.

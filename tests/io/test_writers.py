@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from astrocnn.io.writers import write_cutout
+
+
+@pytest.fixture
+def cutout(tmp_path: Path) -> tuple[Path, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(2, 5, 7)).astype(np.float32)
+    image[0, 1, 2] = np.nan
+    variance = rng.uniform(size=(2, 5, 7)).astype(np.float32)
+    path = tmp_path / "a.fits"
+    write_cutout(
+        path,
+        image,
+        variance=variance,
+        bands=("g", "r"),
+        ra=10.0,
+        dec=-33.123456789012,
+        x_pix=2.25,
+        y_pix=3.0,
+        pixel_scale_arcsec=0.2,
+        keywords={"OBJECT": ("O'Neill", "a name with a quote"), "SEEING": (0.8, "arcsec")},
+    )
+    return path, image, variance
+
+
+def test_astropy_reads_what_was_written(cutout: tuple[Path, np.ndarray, np.ndarray]) -> None:
+    path, image, variance = cutout
+    assert path.stat().st_size % 2880 == 0
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+        assert np.array_equal(hdus[0].data, image, equal_nan=True)
+        assert np.array_equal(hdus["VARIANCE"].data, variance)
+        header = hdus[0].header
+        assert header["OBJECT"] == "O'Neill"
+        assert (header["BAND1"], header["BAND2"], header["BUNIT"]) == ("g", "r", "nJy")
+        for hdu in hdus:
+            ra, dec = WCS(hdu.header).celestial.pixel_to_world_values(2.25, 3.0)
+            assert (ra, dec) == (pytest.approx(10.0, abs=1e-10), pytest.approx(-33.123456789012, abs=1e-10))
+
+
+def test_without_variance_there_is_one_hdu(tmp_path: Path) -> None:
+    place = {"ra": 1.0, "dec": 2.0, "x_pix": 0.0, "y_pix": 0.0, "pixel_scale_arcsec": 0.3}
+    write_cutout(tmp_path / "a.fits", np.ones((1, 4, 4), np.float32), bands=("i",), **place)
+    with fits.open(tmp_path / "a.fits") as hdus:
+        hdus.verify("exception")
+        assert len(hdus) == 1
+        assert "EXTEND" not in hdus[0].header
+
+
+def test_equal_cutouts_are_equal_bytes(tmp_path: Path) -> None:
+    place = {"ra": 1.0, "dec": 2.0, "x_pix": 0.0, "y_pix": 0.0, "pixel_scale_arcsec": 0.3}
+    for name in "ab":
+        write_cutout(tmp_path / f"{name}.fits", np.ones((1, 4, 4), np.float32), bands=("i",), **place)
+    assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()

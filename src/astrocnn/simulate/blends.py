@@ -33,14 +33,14 @@ def companions(rng: np.random.Generator, image: Rows, twins: Columns, colours: C
     n = len(image)
     parent = np.repeat(np.arange(n), rng.integers(1, 5, n))
     m = len(parent)
-    distance = near_ring(rng, twins)[parent] * log_uniform(rng, 0.6, 2.5, m)
+    distance = near_ring(rng, twins)[parent] * log_uniform(rng, 0.7, 1.8, m)
     angle = rng.uniform(0.0, 2 * np.pi, m)
     tangential = angle + np.pi / 2 + np.radians(25) * rng.uniform(-1, 1, m)
     weight = rng.uniform(0.2, 1.0, m)
     weight = weight / np.bincount(parent, weight, minlength=n)[parent]
     own = (rng.random(n) < 0.8)[parent]
-    kind = np.where(own, rng.uniform(1.0, 3.0, m), twins["source_kind"][parent])
-    redshift = np.where(own, rng.uniform(0.2, 1.5, m), twins["z_s"][parent])
+    kind = np.where(own, rng.uniform(1.3, 3.0, m), twins["source_kind"][parent])
+    redshift = np.where(own, rng.uniform(0.4, 2.0, m), twins["z_s"][parent])
     mag = to_mag(to_flux(twins["mag_arc_i"])[parent] * weight) + 0.5 * rng.standard_normal(n)[parent]
     blue = sersics(
         image[parent],
@@ -62,10 +62,10 @@ def star_galaxy(rng: np.random.Generator, image: Rows, twins: Columns, colours: 
     parent = np.repeat(np.arange(n), rng.choice([1, 2, 2, 3], n))
     m = len(parent)
     distance, angle = (
-        near_ring(rng, twins)[parent] * log_uniform(rng, 0.5, 2.0, m),
+        near_ring(rng, twins)[parent] * log_uniform(rng, 0.6, 1.6, m),
         rng.uniform(0, 2 * np.pi, m),
     )
-    mag = twins["mag_arc_i"][parent] + rng.uniform(-1.8, 0.8, m)
+    mag = twins["mag_arc_i"][parent] + rng.uniform(-0.8, 1.2, m)
     x, y = galaxy["x"][parent] + distance * np.cos(angle), galaxy["y"][parent] + distance * np.sin(angle)
     stars = stars_at(rng, image[parent], x, y, mag, colours)
     return Drawn([early_type(image, galaxy, colours)], [stars], host_truth(galaxy))

@@ -28,7 +28,7 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     galaxy = turned(rng, twins)
     place = {name: galaxy[name] for name in ("x", "y", "phi")}
     scale = np.clip(galaxy["radius"] * log_uniform(rng, 0.45, 1.4, n), 0.4, 1.4)
-    q, bulge = rng.uniform(0.5, 1.0, n), rng.uniform(0.4, 0.8, n)
+    q, bulge = rng.uniform(0.5, 1.0, n), rng.uniform(0.6, 0.95, n)
     old, z = galaxy["mag_lens_i"], galaxy["z_l"] * rng.uniform(0.85, 1.0, n)
     core = sersics(
         image,
@@ -92,7 +92,7 @@ def ring(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours
     n = len(image)
     galaxy = turned(rng, twins)
     core = early_type(image, galaxy, colours)
-    radius = near_ring(rng, twins) * log_uniform(rng, 0.8, 2.0, n)
+    radius = near_ring(rng, twins) * log_uniform(rng, 0.8, 1.8, n)
     offset, towards = 0.25 * radius * rng.random(n), rng.uniform(0, 2 * np.pi, n)
     place = {
         "x": galaxy["x"] + offset * np.cos(towards),
@@ -131,7 +131,7 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
         "dust": np.where(rng.random(n) < 0.4, rng.uniform(0.3, 0.8, n), 0.0),
         "warp": np.where(rng.random(n) < 0.3, 0.08 * scale * rng.uniform(-1, 1, n), 0.0),
     }
-    disc_flux = colours.galaxy(rng.uniform(0.3, 1.8, n), z, mag) * (1 - bulge)[:, None]
+    disc_flux = colours.galaxy(rng.uniform(0.8, 2.6, n), z, mag) * (1 - bulge)[:, None]
     disc = Components("edge_on", image, disc_flux, {**place, **side})
     core = sersics(
         image,
@@ -151,7 +151,7 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     """
     n = len(image)
     galaxy = turned(rng, twins)
-    second, apart, angle = rng.uniform(0.05, 0.25, n), rng.uniform(0.4, 1.2, n), rng.uniform(0, 2 * np.pi, n)
+    second, apart, angle = rng.uniform(0.03, 0.2, n), rng.uniform(0.4, 1.2, n), rng.uniform(0, 2 * np.pi, n)
     away = {"x": galaxy["x"] + apart * np.cos(angle), "y": galaxy["y"] + apart * np.sin(angle)}
     main = galaxy | {
         "mag_lens_i": galaxy["mag_lens_i"] - 2.5 * np.log10(1 - second),

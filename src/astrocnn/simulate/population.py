@@ -37,7 +37,7 @@ SOURCE_MAG_RANGE = (21.0, 26.0)
 COUNT_SLOPE = 0.3  # counts rise as 10^(0.3 m)
 SHEAR_MAX = 0.1
 IMPACT_MAX = 0.4  # of the cut: an isothermal sphere magnifies a point there five times
-FIELD_PER_ARCMIN2 = 30.0  # galaxies with 22 < i < 26
+FIELD_PER_ARCMIN2 = 20.0  # galaxies with 22 < i < 26
 
 
 def take(columns: Columns, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Columns:
@@ -94,7 +94,7 @@ def deflectors(rng: np.random.Generator, sigma_v: Array, z_l: Array, colours: Co
     al. (2003, AJ 125, 1849), log σ = 2.203 - 0.102 (M_r + 21.15) with a scatter of 0.07, over their Gaussian
     luminosity function 0.84 mag wide: M_r = -21.15 - 5.8 (log σ - 2.203), with a scatter of 0.5 mag. The
     half-light radius at given σ_v and its scatter are those of LensPop (Collett 2015, ApJ 811, 20). The
-    spectrum is the E template, a fifth of the way to Sbc on average (exponential), for a few still form stars.
+    spectrum is the E template, a quarter of the way to Sbc on average (exponential), for a few still form stars.
     Nothing evolves with redshift.
 
     Returns:
@@ -106,7 +106,7 @@ def deflectors(rng: np.random.Generator, sigma_v: Array, z_l: Array, colours: Co
     v = np.log10(sigma_v)
     mag_r = -21.15 - 5.8 * (v - 2.203) + 0.5 * rng.standard_normal(n)
     radius_kpc = 10 ** (2.46 - 2.79 * v + 0.84 * v**2 + 0.11 * rng.standard_normal(n))
-    kind = np.minimum(rng.exponential(0.22, n), 1.0)
+    kind = np.minimum(rng.exponential(0.3, n), 1.0)
     q = 1 - np.clip(rng.rayleigh(0.22, n), 0.0, 0.6)
     return {
         "z_l": z_l,
@@ -166,7 +166,7 @@ def lens_candidates(rng: np.random.Generator, n: int, colours: Colours) -> Colum
             "source_radius": source_radius_arcsec(rng, pairs["mag_source_i"]),
             "source_x": lens["x"] + u * np.cos(phi_mass) - v * np.sin(phi_mass),
             "source_y": lens["y"] + u * np.sin(phi_mass) + v * np.cos(phi_mass),
-            "source_kind": rng.uniform(1.8, 3.0, m),
+            "source_kind": rng.uniform(1.3, 3.0, m),
         }
     )
 

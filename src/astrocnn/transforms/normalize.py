@@ -33,7 +33,7 @@ class Normalize(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, n_bands: int, stretch: str = "asinh", softening: float = 1.0) -> None:
+    def __init__(self, *, n_bands: int, stretch: str = "asinh", softening: float = 5.0) -> None:
         super().__init__()
         self.stretch = choose("normalize.stretch", stretch, STRETCHES)
         self.softening = softening

@@ -16,11 +16,11 @@ KINDS: dict[str, Generator] = {
 }
 
 SHARES = {
-    "deflector": 0.27,
-    "spiral": 0.15,
-    "ring": 0.12,
-    "edge_on": 0.10,
-    "companions": 0.19,
-    "merger": 0.08,
-    "star_galaxy": 0.09,
+    "deflector": 0.30,
+    "spiral": 0.17,
+    "ring": 0.09,
+    "edge_on": 0.11,
+    "companions": 0.16,
+    "merger": 0.09,
+    "star_galaxy": 0.08,
 }

@@ -8,6 +8,7 @@ import errno
 import importlib.metadata
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def _make(target: Path, options: Options, described: dict[str, Any], n_workers: 
     (partial / CHUNKS).mkdir(exist_ok=True)
     jobs = _jobs(partial, options)
     missing = [job for job in jobs if not job.done()]
-    workers = min(n_workers or len(os.sched_getaffinity(0)), len(missing))
+    workers = min(n_workers or _cores(), len(missing))
     done = _here(missing) if workers <= 1 else in_processes(_run, missing, workers)
     for _ in track(done, f"simulating {options.n_images} cutouts, in chunks", total=len(missing)):
         pass
@@ -126,6 +127,11 @@ def _make(target: Path, options: Options, described: dict[str, Any], n_workers: 
     if target.exists():
         target.rmdir()
     os.rename(partial, target)
+
+
+def _cores() -> int:
+    """Cores that this process may use; where the system does not say, all of them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ def _jobs(partial: Path, options: Options) -> list[_Job]:
     return [_Job(partial, options, number, first, last - first) for number, (first, last) in pairs]
 
 
-def _here(jobs: list[_Job]) -> "Any":
+def _here(jobs: list[_Job]) -> Iterator[int]:
     """Run the jobs in this process, with the one thread that a worker has."""
     import torch
 

@@ -83,7 +83,7 @@ class Survey:
 
 
 def median_seeing(bands: tuple[str, ...]) -> Array:
-    """Median FWHM, (C,) arcsec: 0.8″ in r, and λ^-0.3 elsewhere, as in Kolmogorov turbulence's outer scale case."""
+    """Median FWHM, (C,) arcsec: 0.8″ in r, and λ^-0.3 elsewhere."""
     wave = np.array([_bandpass(band).effective_wavelength for band in bands])
     return np.asarray(SEEING_R_ARCSEC * (wave / _bandpass("r").effective_wavelength) ** -0.3)
 

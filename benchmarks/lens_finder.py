@@ -45,7 +45,7 @@ def main() -> None:
     print(f"\n{machine()}\n")
     head = [
         "model", "AUROC, clear lenses", "AUROC, all lenses", "TPR at FPR 1 %", "TPR0 (negatives)", "TPR10 (negatives)",
-        "ECE", "simulation, packing and training, s",
+        "ECE", "training, s",
     ]  # fmt: skip
     print_table(head, rows)
     for model, seconds in whole.items():

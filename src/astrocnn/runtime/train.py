@@ -71,7 +71,6 @@ def train(cfg: DictConfig) -> float | None:
 
 def run(cfg: DictConfig, folder: Path) -> float | None:
     """The run itself, a list of steps."""
-    start = time.monotonic()
     record = read_record(folder, cfg)
     datamodule, spec = build(cfg)
     save_config(cfg, folder)
@@ -93,6 +92,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     print(describe_network(task), flush=True)
 
     last = folder / "checkpoints" / "last.ckpt"
+    start = time.monotonic()
     trainer.fit(task, datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
     if resume_point is not None and resume_point.signum:
         raise Interrupted(resume_point.signum, trainer.current_epoch, 0)

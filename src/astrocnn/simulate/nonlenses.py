@@ -17,10 +17,10 @@ KINDS: dict[str, Generator] = {
 
 SHARES = {
     "deflector": 0.30,
-    "spiral": 0.17,
-    "ring": 0.09,
-    "edge_on": 0.11,
-    "companions": 0.16,
-    "merger": 0.09,
-    "star_galaxy": 0.08,
+    "spiral": 0.25,
+    "ring": 0.05,
+    "edge_on": 0.15,
+    "companions": 0.08,
+    "merger": 0.12,
+    "star_galaxy": 0.05,
 }

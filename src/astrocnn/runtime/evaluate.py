@@ -85,6 +85,9 @@ def predictions_table(
         given = np.asarray(prevalence, float)
         prior = np.array([1 - given, given]) if given.ndim == 0 else given
     table = catalog[predicted["index"]]
+    ours = {"p", "predicted", "valid_fraction", *(f"p_{number}" for number in range(len(task.classes)))}
+    for name in ours.intersection(table.colnames):  # a column of the user's that has one of our names
+        table.rename_column(name, f"{name}_given")
     table["p"] = p if p.ndim == 1 else p.max(1)
     if p.ndim == 2:
         table["predicted"] = np.array(task.classes)[p.argmax(1)]
@@ -96,12 +99,11 @@ def predictions_table(
     return table
 
 
-def probabilities_of(table: Table) -> np.ndarray:
-    """(N,) or (N, K) probabilities of a predictions table."""
-    columns = sorted(
-        (c for c in table.colnames if c.startswith("p_") and c[2:].isdigit()), key=lambda c: int(c[2:])
-    )
-    return np.stack([table[c] for c in columns], 1) if columns else np.asarray(table["p"])
+def probabilities_of(table: Table, n_classes: int) -> np.ndarray:
+    """(N,) probabilities of the second of two classes, or (N, K), of a predictions table."""
+    if n_classes == 2:
+        return np.asarray(table["p"])
+    return np.stack([table[f"p_{number}"] for number in range(n_classes)], 1)
 
 
 def evaluate_task(
@@ -139,7 +141,7 @@ def evaluate_task(
         predicted = predict_all(task, datamodule.loader(rows), description=f"predicting {split}")
         table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence)
         metrics["splits"][split] = summarise(
-            probabilities_of(table),
+            probabilities_of(table, len(task.classes)),
             np.asarray(table["label"]),
             classes=list(task.classes),
             truth={name: np.asarray(table[name]) for name in table.colnames if name not in FIRST},

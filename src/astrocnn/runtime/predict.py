@@ -29,8 +29,12 @@ def predict(cfg: DictConfig) -> None:
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
     table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))
-    given = [name for name in table.colnames if name in ("predicted",) or name.startswith("p_")]
-    table = table["id", "ra", "dec", "p", *given, "valid_fraction"]
+    by_class = [
+        name
+        for name in ("predicted", *(f"p_{k}" for k in range(len(task.classes))))
+        if name in table.colnames
+    ]
+    table = table["id", "ra", "dec", "p", *by_class, "valid_fraction"]
     checkpoint = best_checkpoint(cfg.run)
     table.meta |= {
         "RUN": str(cfg.run),

@@ -53,7 +53,7 @@ def kinds_picture(run: Path, target: Path) -> None:
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
         line[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
-    figure.savefig(target, dpi=80, bbox_inches="tight")
+    figure.savefig(target, dpi=72, bbox_inches="tight")
 
 
 def report_picture(run: Path, target: Path) -> None:

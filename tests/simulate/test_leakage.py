@@ -27,7 +27,8 @@ def _summary(image: np.ndarray) -> dict[str, float]:
     inner = r < 20
     order = np.argsort(r[inner])
     growth = np.maximum.accumulate(np.cumsum(light[inner][order]))
-    half = r[inner][order][np.searchsorted(growth, growth[-1] / 2)]
+    # a cutout that a gap and the noise leave without positive light has no half of it
+    half = r[inner][order][min(np.searchsorted(growth, growth[-1] / 2), len(order) - 1)]
     weight = np.where(inner & (light > 2 * noise), light, 0.0)
     moment = np.sqrt((weight * r**2).sum() / max(weight.sum(), 1e-9))
     raw = {

@@ -40,7 +40,8 @@ class PreActivationBottleneck(nn.Module):
         """The block's output."""
         activated = self.preactivation(x)
         shortcut = x if self.projection is None else self.projection(activated)
-        return shortcut + self.residual(activated)  # type: ignore[no-any-return]
+        out: Tensor = shortcut + self.residual(activated)
+        return out
 
 
 class DeepLens(nn.Module):
@@ -94,7 +95,8 @@ class DeepLens(nn.Module):
         check_images(images, network="DeepLens", in_channels=self.in_channels, least=self.least_size)
         x = self.stem(images)  # (B, 32, H, W)
         x = self.stages(x)  # (B, 512, H/16, W/16), rounded up
-        return self.head(self.pool(x).flatten(1))  # type: ignore[no-any-return]  # (B, n_outputs)
+        logits: Tensor = self.head(self.pool(x).flatten(1))  # (B, n_outputs)
+        return logits
 
 
 def _norm_elu(channels: int) -> nn.Sequential:

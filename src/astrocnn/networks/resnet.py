@@ -27,7 +27,8 @@ class BasicBlock(nn.Module):
         """The block's output."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+        out: Tensor = self.relu(y + self.downsample(x))
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -55,7 +56,8 @@ class Bottleneck(nn.Module):
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        return self.relu(y + self.downsample(x))  # type: ignore[no-any-return]
+        out: Tensor = self.relu(y + self.downsample(x))
+        return out
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
@@ -138,7 +140,8 @@ class ResNet(nn.Module):
         x = self.layer3(x)  # (B, 256e, H/16, W/16)
         x = self.layer4(x)  # (B, 512e, H/32, W/32)
         x = self.avgpool(x).flatten(1)  # (B, 512e)
-        return self.fc(x)  # type: ignore[no-any-return]  # (B, n_outputs)
+        logits: Tensor = self.fc(x)  # (B, n_outputs)
+        return logits
 
 
 def _stage(

@@ -83,7 +83,8 @@ class SimpleCNN(nn.Module):
                 f"and train it anew."
             )
         features = self.features(images)  # (B, 128, H//4, W//4)
-        return self.head(features.flatten(1))  # type: ignore[no-any-return]  # (B, n_outputs)
+        logits: Tensor = self.head(features.flatten(1))  # (B, n_outputs)
+        return logits
 
 
 def _pooled_twice(size: int) -> int:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, closing
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from astrocnn.datasets.cutouts import CutoutFiles
 from astrocnn.errors import DataError, listed
 from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
 from astrocnn.io.fits import FitsImage, FitsInfo
+from astrocnn.io.npy import RowWriter
 from astrocnn.paths import cache_dir
 from astrocnn.progress import track
 
@@ -183,7 +183,7 @@ class _Packer:
         bad: list[tuple[int, str]] = []
         with ExitStack() as stack:
             writers = {
-                name: stack.enter_context(closing(_RowWriter(folder / f"{name}.npy", shape, dtype)))
+                name: stack.enter_context(closing(RowWriter(folder / f"{name}.npy", shape, dtype)))
                 for name, (shape, dtype) in arrays.items()
             }
             for row, outcome in track(self._outcomes(writers), "packing cutouts", total=n):
@@ -210,7 +210,7 @@ class _Packer:
                 f"more than {self.max_bad} cutouts cannot be used: {listed([r for _, r in bad], most=3)}"
             )
 
-    def _outcomes(self, writers: dict[str, "_RowWriter"]) -> Iterator[tuple[int, Any]]:
+    def _outcomes(self, writers: dict[str, RowWriter]) -> Iterator[tuple[int, Any]]:
         """(row, reason) of each bad cutout and (row, (valid fraction, ra, dec)) of each other."""
         starts = range(0, len(self.numbers), ROWS_A_TASK)
         executor = ThreadPoolExecutor(self.n_workers)
@@ -221,7 +221,7 @@ class _Packer:
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
-    def _rows(self, start: int, writers: dict[str, "_RowWriter"]) -> list[tuple[int, Any]]:
+    def _rows(self, start: int, writers: dict[str, RowWriter]) -> list[tuple[int, Any]]:
         rows = range(start, min(start + ROWS_A_TASK, len(self.numbers)))
         blocks = {name: writer.zeros(len(rows)) for name, writer in writers.items()}
         outcomes: list[tuple[int, Any]] = []
@@ -263,43 +263,3 @@ def _cores() -> int:
 
 def _size(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
-
-
-class _RowWriter:
-    """An ``.npy`` file whose rows are written in any order, by several threads.
-
-    Written through the file and not through a memory map, so that a full disc is an error to be caught and
-    not a signal that kills the process.
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
-        header = BytesIO()
-        descr = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(header, descr)
-        self._start = header.tell()
-        self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        try:
-            self._put(header.getvalue(), 0)
-        except OSError:
-            self.close()
-            raise
-
-    def zeros(self, n: int) -> NDArray[Any]:
-        return np.zeros((n, *self.shape[1:]), self.dtype)
-
-    def write(self, row: int, block: NDArray[Any]) -> None:
-        data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
-        self._put(data, self._start + row * self._row_bytes)
-
-    def _put(self, data: bytes | memoryview, offset: int) -> None:
-        while data:
-            done = os.pwrite(self._file, data, offset)
-            data, offset = data[done:], offset + done
-
-    def sync(self) -> None:
-        os.fsync(self._file)
-
-    def close(self) -> None:
-        os.close(self._file)

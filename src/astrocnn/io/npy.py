@@ -1,0 +1,64 @@
+"""NumPy files too large for memory, written in pieces."""
+
+import math
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RowWriter"]
+
+
+class RowWriter:
+    """An ``.npy`` file whose rows are written in any order, by several threads.
+
+    Written through the file and not through a memory map, so that a full disc is an error to be caught and
+    not a signal that kills the process.
+
+    Args:
+        path: of the file; what stands there is overwritten.
+        shape: of the whole array, rows first.
+        dtype: of its values.
+
+    Raises:
+        OSError: the disc is full, or the path cannot be written.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        header = BytesIO()
+        descr = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(header, descr)
+        self._start = header.tell()
+        self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            self._put(header.getvalue(), 0)
+        except OSError:
+            self.close()
+            raise
+
+    def zeros(self, n: int) -> NDArray[Any]:
+        """A block of ``n`` rows to fill."""
+        return np.zeros((n, *self.shape[1:]), self.dtype)
+
+    def write(self, row: int, block: NDArray[Any]) -> None:
+        """Write the rows of ``block`` from ``row`` on."""
+        data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
+        self._put(data, self._start + row * self._row_bytes)
+
+    def _put(self, data: bytes | memoryview, offset: int) -> None:
+        while data:
+            done = os.pwrite(self._file, data, offset)
+            data, offset = data[done:], offset + done
+
+    def sync(self) -> None:
+        """Wait until the disc has all of it."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)

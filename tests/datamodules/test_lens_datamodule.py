@@ -60,5 +60,5 @@ def test_other_options_never_reuse_a_set(tmp_path: Path, change: dict[str, Any])
     plain, other = LensDataModule(root=str(tmp_path)), LensDataModule(root=str(tmp_path), **change)
     assert plain.folder != other.folder
     assert plain.folder.parent == tmp_path
-    assert plain.folder.name.startswith("year10_gri_8000_")
+    assert plain.folder.name.startswith("year10_gri_12000_")
     assert LensDataModule(root=str(tmp_path), seed=3, batch_size=8, n_workers=1).folder == plain.folder

@@ -4,7 +4,7 @@ import torch
 from scipy import ndimage
 
 from astrocnn.functional.affine import affine_matrix, resample
-from astrocnn.transforms.geometric import dihedral_turn, random_affine, random_dihedral
+from astrocnn.transforms.geometric import dihedral_turn, dihedral_views, random_affine, random_dihedral
 
 
 def matrix(
@@ -123,3 +123,21 @@ def test_without_mirror_no_image_is_mirrored() -> None:
     assert {picture[0].numpy().tobytes() for picture in turned} == allowed
     mirrored = random_dihedral(batch, quarter_turns=True, mirror=True)["image"]
     assert len({picture[0].numpy().tobytes() for picture in mirrored}) == 8
+
+
+@pytest.mark.parametrize(
+    ("size", "quarter_turns", "mirror", "n"),
+    [((5, 5), True, True, 8), ((5, 5), True, False, 4), ((5, 5), False, True, 2), ((4, 6), True, True, 4)],
+)
+def test_views_are_all_that_training_draws_from(
+    size: tuple[int, int], quarter_turns: bool, mirror: bool, n: int
+) -> None:
+    image = torch.randn(1, 2, *size, generator=torch.Generator().manual_seed(0))
+    batch = {"image": image, "valid": image > -1, "label": torch.zeros(1)}
+    views = list(dihedral_views(batch, quarter_turns=quarter_turns, mirror=mirror))
+    assert len(views) == n
+    torch.testing.assert_close(views[0]["image"], image)
+    assert all(torch.equal(view["valid"], view["image"] > -1) for view in views)
+    many = {"image": image.expand(400, -1, -1, -1)}
+    drawn = random_dihedral(many, quarter_turns=quarter_turns, mirror=mirror)["image"]
+    assert {p.numpy().tobytes() for p in drawn} == {v["image"][0].numpy().tobytes() for v in views}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from astropy.stats import mad_std
+from scipy.ndimage import gaussian_filter
 
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.transforms.normalize import Normalize
@@ -69,6 +70,41 @@ def test_what_cannot_be_measured_is_refused(image: torch.Tensor) -> None:
         Normalize(n_bands=1).fit(torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.bool))
     with pytest.raises(ConfigError, match=r"stretch='asin' is not known; .* Did you mean 'asinh'"):
         Normalize(n_bands=1, stretch="asin")
+
+
+def test_an_unsharp_mask_lifts_a_faint_arc_out_of_its_galaxy() -> None:
+    y, x = np.indices((65, 65)) - 32.0
+    r = np.hypot(x, y)
+    galaxy, arc = 5000 * np.exp(-r / 6), 20 * np.exp(-((r - 14) ** 2) / 3) * (x > 9)
+    rng = np.random.default_rng(0)
+    both = torch.tensor(
+        np.stack([galaxy, galaxy + arc])[:, None] + rng.normal(0, 0.1, (1, 1, 65, 65))
+    ).float()
+    everything = torch.ones_like(both, dtype=torch.bool)
+    plain, sharp = (fitted(both, sharpen=weight) for weight in (0.0, 6.0))
+    lifted = [(n(both, everything)[1] - n(both, everything)[0]).abs().max() for n in (plain, sharp)]
+    assert lifted[1] > 3 * lifted[0]
+
+
+def test_an_unsharp_mask_is_what_its_formula_says(image: torch.Tensor) -> None:
+    normalize = fitted(image, stretch="linear", softening=1.0, sharpen=2.0, sharpen_sigma_pix=1.5)
+    s = (image.numpy() - normalize.sky.view(-1, 1, 1).numpy()) / normalize.noise.view(-1, 1, 1).numpy()
+    want = s + 2 * (s - gaussian_filter(s, (0, 0, 1.5, 1.5), truncate=10 / 3))  # out to 5 pixels
+    got = normalize(image, torch.ones_like(image, dtype=torch.bool))
+    got = got * normalize.std.view(-1, 1, 1) + normalize.mean.view(-1, 1, 1)
+    np.testing.assert_allclose(got[..., 5:-5, 5:-5], want[..., 5:-5, 5:-5], atol=1e-4)
+
+
+def test_half_precision_around_it_does_not_touch_it(image: torch.Tensor) -> None:
+    normalize, everything = fitted(image), torch.ones_like(image, dtype=torch.bool)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = normalize(image, everything)
+    torch.testing.assert_close(got, normalize(image, everything))
+
+
+def test_numbers_out_of_range_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"normalize.sharpen=-1.* at least 0"):
+        Normalize(n_bands=1, sharpen=-1.0)
 
 
 def test_it_travels_in_the_state(image: torch.Tensor) -> None:

@@ -33,7 +33,7 @@ class LensDataModule(CutoutDataModule):
         self,
         *,
         root: str = "data/lenses",
-        n_images: int = 8000,
+        n_images: int = 12000,
         depth: str = "year10",
         bands: Sequence[str] = ("g", "r", "i"),
         sim_seed: int = 0,

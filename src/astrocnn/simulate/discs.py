@@ -27,8 +27,8 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     n = len(image)
     galaxy = turned(rng, twins)
     place = {name: galaxy[name] for name in ("x", "y", "phi")}
-    scale = np.clip(galaxy["radius"] * log_uniform(rng, 0.45, 1.4, n), 0.4, 1.4)
-    q, bulge = rng.uniform(0.5, 1.0, n), rng.uniform(0.6, 0.95, n)
+    scale = np.clip(galaxy["radius"] * log_uniform(rng, 0.3, 0.8, n), 0.3, 0.9)
+    q, bulge = rng.uniform(0.5, 1.0, n), rng.uniform(0.7, 0.97, n)
     old, z = galaxy["mag_lens_i"], galaxy["z_l"] * rng.uniform(0.85, 1.0, n)
     core = sersics(
         image,
@@ -47,10 +47,10 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         "pitch": np.radians(rng.uniform(10, 30, n)),
         "phase": rng.uniform(0, 2 * np.pi, n),
         "sharpness": rng.uniform(1.5, 5.0, n),
-        "hole": 0.7 * scale,
+        "hole": 1.8 * scale,
         "patch": rng.uniform(0.0, 0.5, n),
     }
-    in_arms = colours.galaxy(rng.uniform(1.6, 3.0, n), z, galaxy["mag_arc_i"] - rng.uniform(0.2, 2.2, n))
+    in_arms = colours.galaxy(rng.uniform(2.6, 3.0, n), z, galaxy["mag_arc_i"] - rng.uniform(0.2, 2.2, n))
     in_knots = rng.uniform(0.1, 0.4, n)[:, None]
     wound = Components("spiral", image, in_arms * (1 - in_knots), {**place, **swept})
     knots = _knots_on_arms(rng, image, place, swept, in_arms * in_knots)
@@ -131,7 +131,7 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
         "dust": np.where(rng.random(n) < 0.4, rng.uniform(0.3, 0.8, n), 0.0),
         "warp": np.where(rng.random(n) < 0.3, 0.08 * scale * rng.uniform(-1, 1, n), 0.0),
     }
-    disc_flux = colours.galaxy(rng.uniform(0.8, 2.6, n), z, mag) * (1 - bulge)[:, None]
+    disc_flux = colours.galaxy(rng.uniform(1.5, 3.0, n), z, mag) * (1 - bulge)[:, None]
     disc = Components("edge_on", image, disc_flux, {**place, **side})
     core = sersics(
         image,
@@ -147,7 +147,7 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
 def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """Two galaxies 0.4 to 1.2 arcsec apart, with one to three tidal tails that curve around them.
 
-    Both galaxies together are as bright as the twin's deflector, the tails up to 2.2 mag brighter than its arcs.
+    Both galaxies together are as bright as the twin's deflector, the tails 0.6 to 2.6 mag brighter than its arcs.
     """
     n = len(image)
     galaxy = turned(rng, twins)
@@ -168,19 +168,19 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     tails = rng.integers(1, 4, n)
     parent = np.repeat(np.arange(n), tails)
     m = len(parent)
-    start = near_ring(rng, twins)[parent] * log_uniform(rng, 0.7, 1.6, m)
+    start = near_ring(rng, twins)[parent] * log_uniform(rng, 0.8, 1.3, m)
     shift = rng.uniform(0, 0.4, n)
     curve = {
         "x": (galaxy["x"] + shift * apart * np.cos(angle))[parent],
         "y": (galaxy["y"] + shift * apart * np.sin(angle))[parent],
         "phi": rng.uniform(0, 2 * np.pi, m),
         "start": start,
-        "opening": rng.uniform(0.05, 0.5, m),
+        "opening": rng.uniform(0.02, 0.25, m),
         "length": rng.uniform(0.7, 2.6, m),
         "width": start * rng.uniform(0.07, 0.2, m),
         "hand": rng.choice([-1.0, 1.0], n)[parent],
     }
-    mag = galaxy["mag_arc_i"] - rng.uniform(0.0, 2.2, n) + 2.5 * np.log10(tails)
-    flux = colours.galaxy(rng.uniform(0.8, 2.8, n)[parent], galaxy["z_l"][parent], mag[parent])
+    mag = galaxy["mag_arc_i"] - rng.uniform(0.6, 2.6, n) + 2.5 * np.log10(tails)
+    flux = colours.galaxy(rng.uniform(2.3, 3.0, n)[parent], galaxy["z_l"][parent], mag[parent])
     drawn = [*bodies, Components("tail", image[parent], flux, curve)]
     return Drawn(drawn, truth={"x": galaxy["x"], "y": galaxy["y"]})

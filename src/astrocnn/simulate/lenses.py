@@ -37,7 +37,7 @@ CHUNKS = "chunks"
 def simulate_lenses(
     folder: str | os.PathLike[str],
     *,
-    n_images: int = 8000,
+    n_images: int = 12000,
     depth: str = "year10",
     bands: tuple[str, ...] = ("g", "r", "i"),
     size: int = 64,

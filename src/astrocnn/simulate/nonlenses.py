@@ -16,11 +16,11 @@ KINDS: dict[str, Generator] = {
 }
 
 SHARES = {
-    "deflector": 0.30,
-    "spiral": 0.25,
+    "deflector": 0.20,
+    "spiral": 0.33,
     "ring": 0.05,
-    "edge_on": 0.15,
+    "edge_on": 0.14,
     "companions": 0.08,
-    "merger": 0.12,
-    "star_galaxy": 0.05,
+    "merger": 0.17,
+    "star_galaxy": 0.03,
 }

@@ -45,7 +45,7 @@ def spiral(u: Tensor, v: Tensor, p: Parameters) -> Tensor:
     turn = torch.atan2(v, u) - (r / p["scale"]).log() / p["pitch"].tan()
     arms = (p["sharpness"] * ((p["arms"] * turn + p["phase"]).cos() - 1)).exp()
     patches = 1 + p["patch"] * (5 * turn + 3 * p["phase"]).sin() * (9 * r / p["scale"] + p["phase"]).sin()
-    inside = 1 - (-((r / p["hole"]) ** 2)).exp()
+    inside = 1 - (-((r / p["hole"]) ** 4)).exp()
     return arms * patches * inside * (-r / p["scale"]).exp()
 
 

@@ -1,5 +1,6 @@
 """Classification of images into two classes or more."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ class ClassificationTask(BaseTask):
     Args:
         classes: names of the classes, in the order of the labels.
         n_outputs: logits of the network; None takes what the classes need.
+        test_time_augmentation: whether a prediction is the mean of the logits over the exact turns and mirrors
+            that the augmentation makes (eight, by default: eight times the work).
         options: those of :class:`BaseTask`.
     """
 
@@ -36,12 +39,14 @@ class ClassificationTask(BaseTask):
         *,
         classes: list[str],
         n_outputs: int | None = None,
+        test_time_augmentation: bool = True,
         monitor: str = "val/auroc",
         monitor_mode: str = "max",
         **options: Any,
     ) -> None:
         super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
         self.classes = tuple(classes)
+        self.test_time_augmentation = test_time_augmentation
         self.calibration = Calibration(n_outputs=n_outputs or _logits(len(classes)))
         self.register_buffer("prior", torch.full((len(classes),), 1 / len(classes)))
         if len(classes) == 2:
@@ -81,7 +86,10 @@ class ClassificationTask(BaseTask):
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """``p``: (B,) probability of the second class, or (B, K); ``logits``: (B, n_outputs), not calibrated."""
-        logits = self.outputs(batch).float()
+        views: Iterable[Batch] = [batch]
+        if self.test_time_augmentation and self.augment is not None:
+            views = self.augment.exact_views(batch)
+        logits = torch.stack([self.outputs(view).float() for view in views]).mean(0)  # (B, n_outputs)
         return {"p": self._probabilities(self.calibration(logits)), "logits": logits}
 
     def forward(self, images: Tensor | np.ndarray, valid: Tensor | None = None) -> Tensor:

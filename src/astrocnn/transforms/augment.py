@@ -1,12 +1,12 @@
 """The augmentation of a training batch: on the device, in flux units, before the normalisation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
 from astrocnn.batch import Batch
 from astrocnn.errors import ConfigError, listed
-from astrocnn.transforms.geometric import random_affine, random_dihedral
+from astrocnn.transforms.geometric import dihedral_views, random_affine, random_dihedral
 from astrocnn.transforms.photometric import add_noise, scale_bands
 
 __all__ = ["Augment"]
@@ -71,3 +71,7 @@ class Augment:
         if self.noise:
             batch = add_noise(batch, fraction=self.noise, noise=noise)
         return batch
+
+    def exact_views(self, batch: Batch) -> Iterator[Batch]:
+        """The batch in each orientation that training met and that needs no interpolation, as it stands first."""
+        return dihedral_views(batch, quarter_turns=self.rotate != "none", mirror=self.mirror)

@@ -1,6 +1,7 @@
 """Geometric augmentation: what the sky does not care about. One rule for each key of the batch."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from astrocnn.batch import Batch
 from astrocnn.functional.affine import affine_matrix, resample
 
-__all__ = ["dihedral_turn", "random_affine", "random_dihedral"]
+__all__ = ["dihedral_turn", "dihedral_views", "random_affine", "random_dihedral"]
 
 PLANES = ("image", "valid", "variance")  # keys that move with the pixels; every other key stays
 
@@ -54,6 +55,22 @@ def random_dihedral(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Batch
             planes = torch.where(mirrored, batch[key].flip(-1), batch[key])
             moved[key] = torch.where(half_turn, planes.flip(-1, -2), planes)
     return batch | moved
+
+
+def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterator[Batch]:
+    """The batch in each of the orientations from which :func:`random_dihedral` draws, as it stands first.
+
+    Args:
+        batch: with (B, C, H, W) ``image``, ``valid`` and perhaps ``variance``.
+        quarter_turns: whether to turn; by half turns only where H ≠ W.
+        mirror: whether to mirror.
+    """
+    rows, columns = batch["image"].shape[-2:]
+    turns = ((0, 1, 2, 3) if rows == columns else (0, 2)) if quarter_turns else (0,)
+    for flipped in (False, True) if mirror else (False,):
+        for turn in turns:
+            moved = {key: batch[key].flip(-1) if flipped else batch[key] for key in PLANES if key in batch}
+            yield batch | {key: torch.rot90(planes, turn, (-2, -1)) for key, planes in moved.items()}
 
 
 def random_affine(

@@ -1,0 +1,38 @@
+"""Smoothing of images in which pixels may be missing."""
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["gaussian_smooth"]
+
+REACH = 3.0  # where the kernel is cut off, in units of its σ
+
+
+def gaussian_smooth(image: Tensor, valid: Tensor, sigma_pix: float) -> Tensor:
+    """Mean of the valid pixels around each pixel, weighted by a Gaussian: G∗(image·valid) / G∗valid.
+
+    Missing pixels and what lies outside the image have no weight (the normalised convolution of Knutsson &
+    Westin 1993), so that a constant image stays constant up to its edges.
+
+    Args:
+        image: (B, C, H, W) float; pixels that are not valid are ignored, whatever they hold.
+        valid: (B, C, H, W) bool.
+        sigma_pix: σ of the Gaussian; it is cut off at 3σ.
+
+    Returns:
+        (B, C, H, W) float, 0 where no valid pixel is within reach.
+    """
+    rows, columns = (_weights(size, sigma_pix, like=image) for size in image.shape[-2:])
+    # Products of matrices: for cutouts many times as fast on a CPU as two convolutions of few channels.
+    weight = rows @ valid.to(image.dtype) @ columns
+    return rows @ torch.where(valid, image, 0) @ columns / torch.where(weight > 0, weight, 1)
+
+
+def _weights(size: int, sigma_pix: float, *, like: Tensor) -> Tensor:
+    """The Gaussian between all pairs of pixels on a line, (size, size)."""
+    pixel = torch.arange(size, dtype=like.dtype, device=like.device)
+    distance = (pixel[:, None] - pixel).abs()
+    near = distance <= math.ceil(REACH * sigma_pix)
+    return torch.where(near, (-0.5 * (distance / sigma_pix) ** 2).exp(), 0)

@@ -1,6 +1,7 @@
 """Figures, tables and the report of a trained task on labelled data."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ def evaluate_task(
     seed: int,
     history_of: Path | None = None,
     prevalence: Any = None,
+    predicted: Mapping[str, dict[str, np.ndarray]] | None = None,
 ) -> dict[str, Any]:
     """Predict, measure, write tables, metrics.json and report.html, and show the short table.
 
@@ -130,6 +132,7 @@ def evaluate_task(
         seed: of the bootstrap.
         history_of: the run whose learning curves the report shows; None shows none.
         prevalence: see :func:`predictions_table`.
+        predicted: what the task says of the splits that it has seen already.
 
     Returns:
         What metrics.json holds.
@@ -138,8 +141,10 @@ def evaluate_task(
     tables = {}
     for split in splits:
         rows = datamodule.rows(split)
-        predicted = predict_all(task, datamodule.loader(rows), description=f"predicting {split}")
-        table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence)
+        said = (predicted or {}).get(split) or predict_all(
+            task, datamodule.loader(rows), description=f"predicting {split}"
+        )
+        table = predictions_table(task, said, datamodule.catalog, prevalence=prevalence)
         metrics["splits"][split] = summarise(
             probabilities_of(table, len(task.classes)),
             np.asarray(table["label"]),

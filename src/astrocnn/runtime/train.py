@@ -100,7 +100,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
 
     task.load_state_dict(read_checkpoint(best_checkpoint(folder))["state_dict"])
     task.to(device_of("auto" if cfg.trainer.accelerator != "cpu" else "cpu")).eval()
-    calibrate(task, datamodule, best_checkpoint(folder))
+    calibrated = calibrate(task, datamodule, best_checkpoint(folder))
     evaluate_task(
         task,
         datamodule,
@@ -110,6 +110,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
         run_info=run_information(folder, cfg, task),
         seed=cfg.seed,
         history_of=folder,
+        predicted={"val": calibrated},
     )
     best = getattr(trainer.checkpoint_callback, "best_model_score", None)
     return None if best is None else float(best)
@@ -180,8 +181,10 @@ def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoin
     return trainer, next((c for c in callbacks if isinstance(c, ResumePoint)), None)
 
 
-def calibrate(task: ClassificationTask, datamodule: CutoutDataModule, checkpoint: Path) -> None:
-    """Fit the calibration on the validation split and store it in the checkpoint."""
+def calibrate(
+    task: ClassificationTask, datamodule: CutoutDataModule, checkpoint: Path
+) -> dict[str, np.ndarray]:
+    """Fit the calibration on the validation split and store it in the checkpoint; return what it says there."""
     predicted = predict_all(task, datamodule.loader(datamodule.rows("val")), description="calibrating")
     labels = np.asarray(datamodule.catalog["label"])[predicted["index"]]
     task.calibration.fit(predicted["logits"][labels >= 0], labels[labels >= 0])
@@ -189,6 +192,8 @@ def calibrate(task: ClassificationTask, datamodule: CutoutDataModule, checkpoint
     content["state_dict"] = {name: value.cpu() for name, value in task.state_dict().items()}
     with atomic_path(checkpoint) as part:
         torch.save(content, part)
+    p = task.probabilities(torch.from_numpy(predicted["logits"]).to(task.device))
+    return predicted | {"p": p.cpu().numpy()}
 
 
 def describe(datamodule: CutoutDataModule, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:

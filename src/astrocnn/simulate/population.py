@@ -36,7 +36,7 @@ THETA_E_RANGE_ARCSEC = (0.5, 3.0)
 SOURCE_MAG_RANGE = (21.0, 26.0)
 COUNT_SLOPE = 0.3  # counts rise as 10^(0.3 m)
 SHEAR_MAX = 0.1
-IMPACT_MAX = 0.25  # of the cut: an isothermal sphere magnifies a point there eight times
+IMPACT_MAX = 0.3  # of the cut: an isothermal sphere magnifies a point there 6.7 times
 FIELD_PER_ARCMIN2 = 20.0  # galaxies with 22 < i < 26
 
 
@@ -74,12 +74,14 @@ def magnitudes(rng: np.random.Generator, n: int, bright: float, faint: float) ->
 
 
 def source_redshifts(rng: np.random.Generator, mag_i: Array) -> Array:
-    """Redshifts of field galaxies of a magnitude: p(z) ∝ z² exp(-z/z₀), z₀ = 0.0417 i - 0.744.
+    """Redshifts of field galaxies of a magnitude: p(z) ∝ z² exp(-z/z₀), z₀ = 0.0417 (i + 1.45) - 0.744.
 
-    The form and numbers of the LSST Science Book (arXiv:0912.0201), which states them for samples down to a
-    magnitude; here they serve for the magnitude itself. The law is a gamma distribution.
+    The LSST Science Book (arXiv:0912.0201) gives this gamma distribution with z₀ = 0.0417 i - 0.744 for all
+    galaxies brighter than i. Where counts rise as 10^(0.3 i), those *of* magnitude i are, to first order, as
+    those brighter than i + 1 / (0.3 ln 10) = i + 1.45.
     """
-    return np.asarray(rng.gamma(3.0, 0.0417 * mag_i - 0.744))
+    beyond = 1 / (COUNT_SLOPE * np.log(10))
+    return np.asarray(rng.gamma(3.0, 0.0417 * (mag_i + beyond) - 0.744))
 
 
 def source_radius_arcsec(rng: np.random.Generator, mag_i: Array) -> Array:
@@ -126,8 +128,8 @@ def lens_candidates(rng: np.random.Generator, n: int, colours: Colours) -> Colum
     """At least ``n`` alignments of a deflector and a source that pass the cut on θ_E and are multiply imaged.
 
     A pair is kept with a probability proportional to θ_E², the area in which a source is imaged twice; the
-    source falls uniformly on the inner part of the cut, at most a quarter of its way out, where a point is
-    magnified eight times or more, as in the lenses that surveys find (the rim gives one image and a speck).
+    source falls uniformly on the inner part of the cut, at most 0.3 of its way out, where a point is
+    magnified 6.7 times or more, as in the lenses that surveys find (the rim gives one image and a speck).
 
     Returns:
         The columns of :func:`deflectors`; ``theta_E``, ``q_mass``, ``phi_mass``, ``gamma_1``, ``gamma_2`` of

@@ -90,7 +90,11 @@ class ClassificationTask(BaseTask):
         if self.test_time_augmentation and self.augment is not None:
             views = self.augment.exact_views(batch)
         logits = torch.stack([self.outputs(view).float() for view in views]).mean(0)  # (B, n_outputs)
-        return {"p": self._probabilities(self.calibration(logits)), "logits": logits}
+        return {"p": self.probabilities(logits), "logits": logits}
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Calibrated probabilities of logits (B, n_outputs): (B,) of the second of two classes, or (B, K)."""
+        return self._probabilities(self.calibration(logits))
 
     def forward(self, images: Tensor | np.ndarray, valid: Tensor | None = None) -> Tensor:
         """Probabilities of images in flux units, normalised as in training.

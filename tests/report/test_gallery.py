@@ -19,6 +19,11 @@ def rows_of(galleries):
     return {gallery.key: gallery.rows.tolist() for gallery in galleries}
 
 
+def of(table):
+    p, labels = np.asarray(table["p"]), np.asarray(table["label"])
+    return binary_galleries(p, labels, classes=("no", "yes"), threshold=0.5)
+
+
 def test_binary_galleries_show_the_extremes_in_order():
     p = np.array([0.9, 0.2, 0.8, 0.99, 0.4, 0.6, 0.1, 0.95])
     labels = np.array([1, 1, 0, 1, 1, 0, 0, 0])
@@ -50,12 +55,7 @@ def test_multiclass_mistakes_are_the_most_confident():
 
 
 def test_each_object_has_its_own_picture_and_caption(run):
-    galleries = binary_galleries(
-        np.asarray(run.predictions["p"]),
-        np.asarray(run.predictions["label"]),
-        classes=("no", "yes"),
-        threshold=0.5,
-    )
+    galleries = of(run.predictions)
     asked = []
 
     def shuffled(rows):  # a loader that answers in its own order says so in "index"
@@ -80,12 +80,7 @@ def test_each_object_has_its_own_picture_and_caption(run):
 
 
 def test_the_first_row_of_the_array_is_at_the_bottom(run):
-    galleries = binary_galleries(
-        np.asarray(run.predictions["p"]),
-        np.asarray(run.predictions["label"]),
-        classes=("no", "yes"),
-        threshold=0.5,
-    )
+    galleries = of(run.predictions)
     drawn, _ = draw_galleries(
         galleries, run.predictions, images=run.images, bands=None, classes=("no", "yes")
     )
@@ -97,9 +92,7 @@ def test_the_first_row_of_the_array_is_at_the_bottom(run):
 def test_a_masked_truth_is_left_out(run):
     table = Table(run.predictions, masked=True)
     table["theta_E"].mask = True
-    galleries = binary_galleries(
-        np.asarray(table["p"]), np.asarray(table["label"]), classes=("n", "y"), threshold=0.5
-    )
+    galleries = of(table)
     drawn, _ = draw_galleries(
         galleries, table, images=run.images, bands=None, classes=("n", "y"), truth=["theta_E", "snr_arc"]
     )
@@ -108,12 +101,7 @@ def test_a_masked_truth_is_left_out(run):
 
 
 def test_large_images_are_reduced(run):
-    galleries = binary_galleries(
-        np.asarray(run.predictions["p"]),
-        np.asarray(run.predictions["label"]),
-        classes=("no", "yes"),
-        threshold=0.5,
-    )
+    galleries = of(run.predictions)
     drawn, _ = draw_galleries(
         galleries,
         run.predictions,

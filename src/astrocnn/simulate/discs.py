@@ -22,7 +22,7 @@ Rows = NDArray[np.int64]
 def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """A spiral seen within 60 degrees of its pole: red bulge and disc, blue arms with knots.
 
-    The old light is as bright as the twin's deflector, the arms 0.2 to 2.2 mag brighter than the twin's arcs.
+    The old light is as bright as the twin's deflector, the arms 0.7 to 2.7 mag brighter than the twin's arcs.
     """
     n = len(image)
     galaxy = turned(rng, twins)
@@ -47,10 +47,10 @@ def spiral(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         "pitch": np.radians(rng.uniform(10, 30, n)),
         "phase": rng.uniform(0, 2 * np.pi, n),
         "sharpness": rng.uniform(1.5, 5.0, n),
-        "hole": 1.8 * scale,
+        "hole": 2.0 * scale,
         "patch": rng.uniform(0.0, 0.5, n),
     }
-    in_arms = colours.galaxy(rng.uniform(2.6, 3.0, n), z, galaxy["mag_arc_i"] - rng.uniform(0.2, 2.2, n))
+    in_arms = colours.galaxy(rng.uniform(2.6, 3.0, n), z, galaxy["mag_arc_i"] - rng.uniform(0.7, 2.7, n))
     in_knots = rng.uniform(0.1, 0.4, n)[:, None]
     wound = Components("spiral", image, in_arms * (1 - in_knots), {**place, **swept})
     knots = _knots_on_arms(rng, image, place, swept, in_arms * in_knots)
@@ -147,7 +147,7 @@ def edge_on(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colo
 def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """Two galaxies 0.4 to 1.2 arcsec apart, with one to three tidal tails that curve around them.
 
-    Both galaxies together are as bright as the twin's deflector, the tails 0.6 to 2.6 mag brighter than its arcs.
+    Both galaxies together are as bright as the twin's deflector, the tails 0.7 to 2.4 mag brighter than its arcs.
     """
     n = len(image)
     galaxy = turned(rng, twins)
@@ -168,7 +168,7 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
     tails = rng.integers(1, 4, n)
     parent = np.repeat(np.arange(n), tails)
     m = len(parent)
-    start = near_ring(rng, twins)[parent] * log_uniform(rng, 0.8, 1.3, m)
+    start = near_ring(rng, twins)[parent] * log_uniform(rng, 0.9, 1.4, m)
     shift = rng.uniform(0, 0.4, n)
     curve = {
         "x": (galaxy["x"] + shift * apart * np.cos(angle))[parent],
@@ -180,7 +180,7 @@ def merger(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colou
         "width": start * rng.uniform(0.07, 0.2, m),
         "hand": rng.choice([-1.0, 1.0], n)[parent],
     }
-    mag = galaxy["mag_arc_i"] - rng.uniform(0.6, 2.6, n) + 2.5 * np.log10(tails)
+    mag = galaxy["mag_arc_i"] - rng.uniform(0.7, 2.4, n) + 2.5 * np.log10(tails)
     flux = colours.galaxy(rng.uniform(2.3, 3.0, n)[parent], galaxy["z_l"][parent], mag[parent])
     drawn = [*bodies, Components("tail", image[parent], flux, curve)]
     return Drawn(drawn, truth={"x": galaxy["x"], "y": galaxy["y"]})

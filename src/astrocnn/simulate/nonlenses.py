@@ -16,8 +16,8 @@ KINDS: dict[str, Generator] = {
 }
 
 SHARES = {
-    "deflector": 0.20,
-    "spiral": 0.33,
+    "deflector": 0.18,
+    "spiral": 0.35,
     "ring": 0.05,
     "edge_on": 0.14,
     "companions": 0.08,

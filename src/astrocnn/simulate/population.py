@@ -36,7 +36,7 @@ THETA_E_RANGE_ARCSEC = (0.5, 3.0)
 SOURCE_MAG_RANGE = (21.0, 26.0)
 COUNT_SLOPE = 0.3  # counts rise as 10^(0.3 m)
 SHEAR_MAX = 0.1
-IMPACT_MAX = 0.3  # of the cut: an isothermal sphere magnifies a point there 6.7 times
+IMPACT_MAX = 0.36  # of the cut: an isothermal sphere magnifies a point there 5.6 times
 FIELD_PER_ARCMIN2 = 20.0  # galaxies with 22 < i < 26
 
 
@@ -128,8 +128,8 @@ def lens_candidates(rng: np.random.Generator, n: int, colours: Colours) -> Colum
     """At least ``n`` alignments of a deflector and a source that pass the cut on θ_E and are multiply imaged.
 
     A pair is kept with a probability proportional to θ_E², the area in which a source is imaged twice; the
-    source falls uniformly on the inner part of the cut, at most 0.3 of its way out, where a point is
-    magnified 6.7 times or more, as in the lenses that surveys find (the rim gives one image and a speck).
+    source falls uniformly on the inner part of the cut, at most 0.36 of its way out, where a point is
+    magnified 5.6 times or more, as in the lenses that surveys find (the rim gives one image and a speck).
 
     Returns:
         The columns of :func:`deflectors`; ``theta_E``, ``q_mass``, ``phi_mass``, ``gamma_1``, ``gamma_2`` of

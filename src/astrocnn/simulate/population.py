@@ -129,7 +129,7 @@ def lens_candidates(rng: np.random.Generator, n: int, colours: Colours) -> Colum
 
     A pair is kept with a probability proportional to θ_E², the area in which a source is imaged twice; the
     source falls uniformly on the inner part of the cut, at most 0.36 of its way out, where a point is
-    magnified 5.6 times or more, as in the lenses that surveys find (the rim gives one image and a speck).
+    magnified 5.6 times or more (the rim gives one image and a speck).
 
     Returns:
         The columns of :func:`deflectors`; ``theta_E``, ``q_mass``, ``phi_mass``, ``gamma_1``, ``gamma_2`` of

@@ -100,9 +100,8 @@ class Normalize(nn.Module):
         stretched = self.stretch(scaled / (self.softening * _by_band(self.noise, image)))
         if not self.sharpen:
             return stretched
-        with torch.autocast(
-            image.device.type, enabled=False
-        ):  # the difference of like numbers needs all digits
+        # The difference of like numbers needs all digits.
+        with torch.autocast(image.device.type, enabled=False):
             smooth = gaussian_smooth(stretched, valid, self.sharpen_sigma_pix)
         return stretched + self.sharpen * torch.where(valid, stretched - smooth, 0)
 

@@ -12,11 +12,20 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.datamodules.labels import number_labels
-from astrocnn.datasets.cutouts import CutoutFiles
+from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError, listed
 from astrocnn.io.tables import column, read_table
 
-__all__ = ["DEFAULTS", "Objects", "Problem", "group_names", "join", "with_our_columns"]
+__all__ = [
+    "DEFAULTS",
+    "Catalog",
+    "Objects",
+    "Problem",
+    "group_names",
+    "join",
+    "read_catalog",
+    "with_our_columns",
+]
 
 DEFAULTS = {"id": "id", "label": "label", "ra": "ra", "dec": "dec", "group": None, "split": "split"}
 Columns = Mapping[str, str | None]
@@ -31,6 +40,18 @@ class Problem:
     reason: str
 
 
+@dataclass(frozen=True)
+class Catalog:
+    """The user's table as it was read from ``path``: one id a row (N,), and ``position`` (N, 2) float64 in degrees
+    (ICRS), None where the table has none.
+    """
+
+    path: str
+    table: Table
+    ids: NDArray[np.str_]
+    position: NDArray[np.float64] | None
+
+
 @dataclass
 class Objects:
     """The objects that have an image: row i of ``table`` is object ``file[i]`` of ``files``.
@@ -39,7 +60,7 @@ class Objects:
     has none, so that it has to come from the images.
     """
 
-    files: CutoutFiles
+    files: Source
     table: Table
     ids: NDArray[np.str_]
     file: NDArray[np.int64]
@@ -49,13 +70,26 @@ class Objects:
     problems: list[Problem] = field(default_factory=list)
 
 
-def join(
-    files: CutoutFiles, catalog: str | None, *, columns: Columns, classes: Sequence[str] | None
-) -> Objects:
-    """Read the catalogue, find each row's image and number the labels.
+def read_catalog(path: str, columns: Columns) -> Catalog:
+    """Read the user's table: an id for each row, and its position where it has one.
 
     Raises:
-        DataError: no such table or column, ids twice, or no id that is an image's.
+        DataError: no such table or column, no rows, ids twice, or a position that is none.
+    """
+    table = read_table(path)
+    if not len(table):
+        raise DataError(f"the table {path} has no rows; give a table with one row an object.")
+    ids = _ids(column(table, columns["id"] or "id", "data.id", source=path), columns["id"], path)
+    return Catalog(path, table, ids, _position(table, columns, path))
+
+
+def join(
+    files: Source, catalog: Catalog | None, *, columns: Columns, classes: Sequence[str] | None
+) -> Objects:
+    """Find each row's object and number the labels.
+
+    Raises:
+        DataError: no such column, or no id that is an object's.
     """
     problems = [Problem(key, "", reason) for key, reason in files.incomplete]
     if catalog is None:
@@ -67,29 +101,26 @@ def join(
         return Objects(
             files, table, np.array(files.ids, dtype=str), np.arange(n), unknown, names, None, problems
         )
-    table = read_table(catalog)
-    if not len(table):
-        raise DataError(f"the table {catalog} has no rows; give a table with one row an object.")
-    ids = _ids(column(table, columns["id"] or "id", "data.id", source=catalog), columns["id"], catalog)
-    match = files.match(ids.tolist(), base=Path(catalog).parent)
+    match = files.match(catalog.ids.tolist(), base=Path(catalog.path).parent)
     incomplete = {key for key, _ in files.incomplete}
     for row in np.flatnonzero(match.file < 0):
-        if ids[row] not in incomplete:
-            problems.append(Problem(str(ids[row]), "", "an id of the catalogue without image"))
+        if catalog.ids[row] not in incomplete:
+            problems.append(Problem(str(catalog.ids[row]), "", "an id of the catalogue without image"))
     for number in match.without_id:
         problems.append(
             Problem(files.ids[number], files.paths[number][0], "an image without id in the catalogue")
         )
     keep = np.flatnonzero(match.file >= 0)
-    table, ids, file = table[keep], ids[keep], match.file[keep]
+    table, ids, file = catalog.table[keep], catalog.ids[keep], match.file[keep]
+    position = None if catalog.position is None else catalog.position[keep]
     labels, names = np.full(len(keep), -1, dtype=np.int64), tuple(classes or ())
-    if (name := _present(table, columns, "label", catalog)) is not None:
+    if (name := _present(table, columns, "label", catalog.path)) is not None:
         labels, names, reasons = number_labels(table[name], name=name, classes=classes)
         if len(reasons) < len(labels) or any("no label" not in reason for reason in reasons.values()):
             problems += [Problem(str(ids[i]), files.paths[file[i]][0], why) for i, why in reasons.items()]
     for option in ("group", "split"):
-        _present(table, columns, option, catalog)
-    return Objects(files, table, ids, file, labels, names, _position(table, columns, catalog), problems)
+        _present(table, columns, option, catalog.path)
+    return Objects(files, table, ids, file, labels, names, position, problems)
 
 
 def _present(table: Table, columns: Columns, option: str, source: str) -> str | None:

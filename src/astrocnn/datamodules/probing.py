@@ -43,14 +43,13 @@ def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> Dat
     path, info = next((path, info) for path, info in infos if info.shape == common)
     bands = _bands(wanted["bands"], info.bands, info.shape[0])
     planes(path, info, bands)
-    height, width = info.shape[1:]
     _check("n_bands", len(bands), wanted["n_bands"], path)
-    _check("image_size", (height, width), _pair(wanted["image_size"]), path)
+    _check("image_size", info.shape[1:], _pair(wanted["image_size"]), path)
     scale, said = info.pixel_scale_arcsec, wanted["pixel_scale_arcsec"]
     if scale is None or (said is not None and abs(scale / said - 1) <= SCALE_TOLERANCE):
         scale = said
     _check("pixel_scale_arcsec", scale, said, path)
-    return DataSpec(bands, (len(bands), height, width), objects.classes, scale)
+    return DataSpec(bands, (len(bands), *info.shape[1:]), objects.classes, scale)
 
 
 def _bands(said: Sequence[str] | None, found: tuple[str, ...], n_planes: int) -> tuple[str, ...]:

@@ -3,34 +3,21 @@
 import glob
 import os
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from astrocnn.datasets.source import Source, without_suffix
 from astrocnn.errors import DataError, listed
-from astrocnn.io.fits import HDUS, FitsImage, FitsInfo, probe, read
+from astrocnn.io.fits import HDUS, probe, read
+from astrocnn.io.sample import Sample, SampleInfo
 
-__all__ = ["CutoutFiles", "Match"]
-
-SUFFIX = re.compile(r"(\.(fits|fit|fts|fz|gz))+$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Match:
-    """How a catalogue's ids meet the files: ``file`` (n_ids,) int64 is the object's number or −1 for none;
-    ``without_id`` are the objects that no id meets; ``by`` says what of the file was compared.
-    """
-
-    file: NDArray[np.int64]
-    without_id: NDArray[np.int64]
-    by: str
+__all__ = ["CutoutFiles"]
 
 
-class CutoutFiles:
+class CutoutFiles(Source):
     """The objects whose cutouts match ``images``, sorted by path.
 
     Args:
@@ -41,10 +28,7 @@ class CutoutFiles:
         variance_hdu: which HDU holds the variance, if any.
 
     Attributes:
-        ids: one id an object.
-        paths: one tuple of paths an object, in the order of the bands.
         bands: the mapping's keys; None for one file an object.
-        incomplete: (id, reason) of each object that lacks a band's file.
 
     Raises:
         DataError: a pattern matches nothing.
@@ -63,7 +47,7 @@ class CutoutFiles:
         paths: list[tuple[str, tuple[str, ...]]]
         paths = [(key[-1], (path,)) for key, path in found[0]] if self.bands is None else self._joined(found)
         paths.sort(key=lambda item: item[1])
-        self.ids = [SUFFIX.sub("", key) or _stem(files[0]) for key, files in paths]
+        self.ids = [without_suffix(key) or without_suffix(os.path.basename(files[0])) for key, files in paths]
         self.paths = [files for _, files in paths]
 
     def _joined(self, found: list[list[tuple[tuple[str, ...], str]]]) -> list[tuple[str, tuple[str, ...]]]:
@@ -95,76 +79,20 @@ class CutoutFiles:
             )
         return joined
 
-    def __len__(self) -> int:
-        return len(self.paths)
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"hdu": self.hdu, "variance_hdu": self.variance_hdu, "by_band": self.bands}
 
-    def match(self, ids: Sequence[str], *, base: Path | None = None) -> Match:
-        """Meet a catalogue's ids with the files: by id, stem, name, path, path from ``base``, or number.
+    @property
+    def has_variance(self) -> bool:
+        return self.variance_hdu is not None
 
-        The way that meets most ids is taken for all of them.
-
-        Raises:
-            DataError: no id is met at all, or one id means several files.
-        """
-        best: tuple[int, str, dict[str, list[int]]] = (0, "", {})
-        wanted = list(ids)
-        for by, keys in self._keys(base).items():
-            table: dict[str, list[int]] = {}
-            for number, key in enumerate(keys):
-                table.setdefault(key, []).append(number)
-            here = [_number(key) for key in wanted] if by == "number" else wanted
-            n_met = sum(w in table for w in here)
-            if n_met > best[0]:
-                best = (n_met, by, {w: table.get(h, []) for w, h in zip(wanted, here, strict=True)})
-            if n_met == len(wanted):
-                break
-        _, by, table = best
-        if not by:
-            raise DataError(
-                f"no id of the catalogue is that of an image: ids like {listed(wanted, most=3)}, images like "
-                f"{listed(self.ids, most=3)} ({self.paths[0][0]}); choose the catalogue's column that names "
-                "the image (data.id=<column>), or place the last * of data.images at the id."
-            )
-        several = [key for key, numbers in table.items() if len(numbers) > 1]
-        if several:
-            files = [self.paths[number][0] for number in table[several[0]]]
-            raise DataError(
-                f"{len(several)} ids mean several images, such as {several[0]!r}: {listed(files)}; "
-                "make data.images narrower, or use a column of paths as data.id."
-            )
-        file = np.array([(table[w] or [-1])[0] for w in wanted], dtype=np.int64)
-        without = np.setdiff1d(np.arange(len(self)), file)
-        return Match(file, without, by)
-
-    def _keys(self, base: Path | None) -> dict[str, list[str]]:
-        first = [files[0] for files in self.paths]
-        keys = {
-            "id": self.ids,
-            "stem": [_stem(path) for path in first],
-            "name": [os.path.basename(path) for path in first],
-            "path": first,
-        }
-        if base is not None:
-            keys["path from the catalogue"] = [os.path.relpath(path, base) for path in first]
-        keys["number"] = [_number(key) for key in self.ids]
-        return keys
-
-    def check_unique(self) -> None:
-        """Raise a :class:`DataError` when two objects share an id."""
-        twice = [key for key, n in Counter(self.ids).items() if n > 1]
-        if twice:
-            files = [files[0] for key, files in zip(self.ids, self.paths, strict=True) if key == twice[0]]
-            raise DataError(
-                f"{len(twice)} ids are those of several images, such as {twice[0]!r}: {listed(files)}; make "
-                "data.images narrower, or give a catalogue whose data.id column holds the paths."
-            )
-
-    def probe(self, number: int) -> FitsInfo:
+    def probe(self, number: int) -> SampleInfo:
         """The headers of object ``number``, of all its bands."""
         infos = [probe(path, hdu=self.hdu, variance_hdu=self.variance_hdu) for path in self.paths[number]]
         return infos[0] if self.bands is None else self._stacked(number, infos)
 
-    def read(self, number: int, *, sky: bool = False) -> FitsImage:
+    def read(self, number: int, *, sky: bool = False) -> Sample:
         """The pixels of object ``number``, bands stacked."""
         parts = [
             read(path, hdu=self.hdu, variance_hdu=self.variance_hdu, sky=sky) for path in self.paths[number]
@@ -173,14 +101,14 @@ class CutoutFiles:
             return parts[0]
         info = self._stacked(number, [part.info for part in parts])
         variances = [part.variance for part in parts if part.variance is not None]
-        return FitsImage(
+        return Sample(
             info,
             np.concatenate([part.flux for part in parts]),  # (C, H, W)
             np.concatenate([part.valid for part in parts]),
             np.concatenate(variances) if variances else None,
         )
 
-    def _stacked(self, number: int, infos: list[FitsInfo]) -> FitsInfo:
+    def _stacked(self, number: int, infos: list[SampleInfo]) -> SampleInfo:
         for path, info in zip(self.paths[number], infos, strict=True):
             if info.shape[0] != 1:
                 raise DataError(
@@ -194,18 +122,9 @@ class CutoutFiles:
                 )
         first = infos[0]
         shape = (len(infos), *first.shape[1:])
-        return FitsInfo(
+        return SampleInfo(
             shape, self.bands or (), True, first.ra, first.dec, first.pixel_scale_arcsec, first.unit
         )
-
-
-def _number(key: str) -> str:
-    """A whole number without leading zeros; any other text as it is."""
-    return str(int(key)) if key.isdecimal() else key
-
-
-def _stem(path: str) -> str:
-    return SUFFIX.sub("", os.path.basename(path))
 
 
 def _found(pattern: str) -> list[tuple[tuple[str, ...], str]]:
@@ -225,7 +144,9 @@ def _found(pattern: str) -> list[tuple[tuple[str, ...], str]]:
     found = []
     for path in paths:
         groups = hit.groups() if (hit := match(path)) else ()
-        alone = ("",) if len(paths) == 1 else (_stem(path),)  # without a * the one file is the one object's
+        alone = (
+            ("",) if len(paths) == 1 else (without_suffix(os.path.basename(path)),)
+        )  # without a * the one file is the one object's
         found.append((groups or alone, path))
     return found
 

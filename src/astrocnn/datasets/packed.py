@@ -1,5 +1,6 @@
-"""Cutouts packed once into memory-mapped arrays: a batch is one gather."""
+"""Objects packed once into memory-mapped arrays: a batch is one gather."""
 
+import hashlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -13,22 +14,21 @@ import torch
 from numpy.typing import NDArray
 
 from astrocnn.batch import Batch
-from astrocnn.datasets.cutouts import CutoutFiles
+from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError, listed
 from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
-from astrocnn.io.fits import FitsImage, FitsInfo
 from astrocnn.io.npy import RowWriter
+from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.paths import cache_dir
 from astrocnn.progress import track
 
 __all__ = ["PackedArray", "pack", "planes"]
 
 FORMAT = "astrocnn packed cutouts"
-VERSION = 1
-ROWS_A_TASK = 32
+VERSION = 2
 
 
-def planes(path: object, info: FitsInfo, bands: Sequence[str]) -> list[int] | None:
+def planes(path: object, info: SampleInfo, bands: Sequence[str]) -> list[int] | None:
     """Which planes of a file are ``bands``, in that order; None for all of them as they stand.
 
     Names decide where the file's planes have reliable ones; else the number of planes must be that of the
@@ -58,7 +58,7 @@ class PackedArray:
     """Cutouts in a packed folder; calling it with row numbers (B,) gathers a batch.
 
     Attributes:
-        shape: (C, H, W) of every cutout.
+        shape: of every object: (C, H, W), (C, L) or (F,).
         bad: row number and reason of each cutout that could not be packed; its pixels are not to be used.
         valid_fraction: (N,) float32, the fraction of valid pixels.
         position: (N, 2) float64, ra and dec of the centres in degrees (ICRS), or None when not asked for.
@@ -69,7 +69,7 @@ class PackedArray:
         meta = sealed(self.folder, format=FORMAT, version=VERSION)
         if meta is None:
             raise DataError(f"{folder} is not a whole packed folder; delete it, and it is made again.")
-        self.shape: tuple[int, int, int] = tuple(meta["shape"])
+        self.shape: tuple[int, ...] = tuple(meta["shape"])
         self.bad: list[tuple[int, str]] = [(int(row), str(reason)) for row, reason in meta["bad"]]
         self._image = self._map("image")
         self._bits, self._variance = self._map("valid"), self._map("variance")
@@ -104,10 +104,10 @@ class PackedArray:
 
 
 def pack(
-    files: CutoutFiles,
+    files: Source,
     numbers: NDArray[np.int64],
     *,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     bands: Sequence[str],
     sky: bool = False,
     max_bad: int | None = None,
@@ -118,7 +118,7 @@ def pack(
     Args:
         files: where the cutouts are.
         numbers: (N,) objects to pack.
-        shape: (C, H, W) that every cutout must have.
+        shape: (C, H, W), (C, L) or (F,), that every object must have.
         bands: the planes to take, by name where the files name them.
         sky: also keep the position of each centre.
         max_bad: stop when more cutouts than this cannot be packed; None goes on to the end.
@@ -131,17 +131,16 @@ def pack(
     options = {
         "format": FORMAT,
         "version": VERSION,
-        "hdu": files.hdu,
-        "variance_hdu": files.variance_hdu,
-        "by_band": files.bands,
+        "source": type(files).__name__,
+        "source_options": files.options,
         "bands": list(bands),
         "shape": list(shape),
         "sky": sky,
     }
-    paths = (path for number in numbers for path in files.paths[number])
-    key = fingerprint(paths, options)
+    paths = dict.fromkeys(path for number in numbers for path in files.paths[number])
+    key = fingerprint(paths, options | {"objects": _objects(files, numbers)})
     n_values = len(numbers) * math.prod(shape)
-    n_bytes = n_values * (4 + 4 * (files.variance_hdu is not None)) + n_values // 8 + 40 * len(numbers)
+    n_bytes = n_values * (4 + 4 * (files.has_variance)) + n_values // 8 + 40 * len(numbers)
     expected = {"format": FORMAT, "version": VERSION, "fingerprint": key}
     packer = _Packer(files, numbers, shape, bands, sky, max_bad, n_workers)
     folder = cached_folder(
@@ -159,9 +158,9 @@ class _Packer:
 
     def __init__(
         self,
-        files: CutoutFiles,
+        files: Source,
         numbers: NDArray[np.int64],
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         bands: Sequence[str],
         sky: bool,
         max_bad: int | None,
@@ -177,7 +176,7 @@ class _Packer:
             "image": ((n, *self.shape), np.float32),
             "valid": ((n, -(-size // 8)), np.uint8),
         }
-        if self.files.variance_hdu is not None:
+        if self.files.has_variance:
             arrays["variance"] = ((n, *self.shape), np.float32)
         fraction, position = np.zeros(n, np.float32), np.full((n, 2), np.nan)
         bad: list[tuple[int, str]] = []
@@ -212,48 +211,64 @@ class _Packer:
 
     def _outcomes(self, writers: dict[str, RowWriter]) -> Iterator[tuple[int, Any]]:
         """(row, reason) of each bad cutout and (row, (valid fraction, ra, dec)) of each other."""
-        starts = range(0, len(self.numbers), ROWS_A_TASK)
         executor = ThreadPoolExecutor(self.n_workers)
         try:
-            tasks = [executor.submit(self._rows, start, writers) for start in starts]
+            tasks = [executor.submit(self._rows, rows, writers) for rows in self.files.tasks(self.numbers)]
             for task in as_completed(tasks):
                 yield from task.result()
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 
-    def _rows(self, start: int, writers: dict[str, RowWriter]) -> list[tuple[int, Any]]:
-        rows = range(start, min(start + ROWS_A_TASK, len(self.numbers)))
-        blocks = {name: writer.zeros(len(rows)) for name, writer in writers.items()}
+    def _rows(self, rows: NDArray[np.int64], writers: dict[str, RowWriter]) -> list[tuple[int, Any]]:
         outcomes: list[tuple[int, Any]] = []
-        for i, row in enumerate(rows):
-            try:
-                image = self._image(int(self.numbers[row]))
-            except DataError as error:
-                outcomes.append((row, str(error)))
-                continue
-            blocks["image"][i] = image.flux
-            blocks["valid"][i] = np.packbits(image.valid.reshape(-1))
-            if image.variance is not None:
-                blocks["variance"][i] = image.variance
-            outcomes.append((row, (float(image.valid.mean()), image.info.ra, image.info.dec)))
-        for name, writer in writers.items():
-            writer.write(start, blocks[name])
+        samples = self.files.read_many(self.numbers[rows], sky=self.sky)
+        for portion in _runs(rows):
+            blocks = {name: writer.zeros(len(portion)) for name, writer in writers.items()}
+            for i, row in enumerate(portion.tolist()):
+                try:
+                    sample = self._checked(int(self.numbers[row]), next(samples))
+                except DataError as error:
+                    outcomes.append((row, str(error)))
+                    continue
+                blocks["image"][i] = sample.flux
+                blocks["valid"][i] = np.packbits(sample.valid.reshape(-1))
+                if sample.variance is not None:
+                    blocks["variance"][i] = sample.variance
+                outcomes.append((row, (float(sample.valid.mean()), sample.info.ra, sample.info.dec)))
+            for name, writer in writers.items():
+                writer.write(int(portion[0]), blocks[name])
         return outcomes
 
-    def _image(self, number: int) -> FitsImage:
-        image, path = self.files.read(number, sky=self.sky), self.files.paths[number][0]
-        chosen = planes(path, image.info, self.bands)
+    def _checked(self, number: int, sample: Sample | DataError) -> Sample:
+        """The sample in the wanted bands."""
+        if isinstance(sample, DataError):
+            raise sample
+        path = self.files.paths[number][0]
+        chosen = planes(path, sample.info, self.bands)
         if chosen is not None:
-            variance = None if image.variance is None else image.variance[chosen]
-            image = FitsImage(image.info, image.flux[chosen], image.valid[chosen], variance)
-        if image.flux.shape != self.shape:
+            variance = None if sample.variance is None else sample.variance[chosen]
+            sample = Sample(sample.info, sample.flux[chosen], sample.valid[chosen], variance)
+        if sample.flux.shape != self.shape:
             raise DataError(
-                f"{path} is {_size(image.flux.shape)} (bands × rows × columns) but the others are "
+                f"{path} is {_size(sample.flux.shape)} (bands × rows × columns) but the others are "
                 f"{_size(self.shape)}; cut all to one size, or leave it out with data.on_bad=skip."
             )
-        if not image.valid.any():
+        if not sample.valid.any():
             raise DataError(f"{path}: no pixel is valid in the bands {listed(self.bands, most=12)}.")
-        return image
+        return sample
+
+
+def _runs(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """``rows`` in their order, cut where the next is not the one that follows."""
+    return np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1)
+
+
+def _objects(files: Source, numbers: NDArray[np.int64]) -> str:
+    """A digest of which objects these are, in what order."""
+    digest = hashlib.sha256()
+    for number in numbers:
+        digest.update(f"{files.key(int(number))}\n".encode())
+    return digest.hexdigest()
 
 
 def _cores() -> int:

@@ -3,7 +3,6 @@
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
 from astrocnn.io.headers import Hdu, NotPlainError, astropy_hdus, plain_hdus
+from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.io.sky import centre_and_scale
 
-__all__ = ["HDUS", "FitsImage", "FitsInfo", "probe", "read"]
+__all__ = ["HDUS", "probe", "read"]
 
 T = TypeVar("T")
 HDUS = None | str | int | Sequence[str | int]
@@ -21,37 +21,7 @@ Path = str | os.PathLike[str]
 FLOAT32 = np.finfo(np.float32)
 
 
-@dataclass(frozen=True)
-class FitsInfo:
-    """What the headers of one file say.
-
-    ``shape`` is (C, H, W). ``bands`` holds one name a plane, or nothing where the header does not say;
-    ``named_planes`` tells that the names come from BAND1, BAND2, ... or from the HDUs asked for by name, so
-    that they can be relied on. ``ra`` and ``dec`` are the centre's (ICRS, degrees, NaN where unknown).
-    """
-
-    shape: tuple[int, int, int]
-    bands: tuple[str, ...] = ()
-    named_planes: bool = False
-    ra: float = math.nan
-    dec: float = math.nan
-    pixel_scale_arcsec: float | None = None
-    unit: str | None = None
-
-
-@dataclass(frozen=True)
-class FitsImage:
-    """Pixels of one file: ``flux`` (C, H, W) float32, 0 where ``valid`` (C, H, W) bool is False; ``variance``
-    (C, H, W) float32 or None.
-    """
-
-    info: FitsInfo
-    flux: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-    variance: NDArray[np.float32] | None = None
-
-
-def probe(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None) -> FitsInfo:
+def probe(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None) -> SampleInfo:
     """Read the headers of ``path`` only.
 
     Args:
@@ -63,7 +33,7 @@ def probe(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None) -> FitsInf
         DataError: the file cannot be read, has no such HDU, or that HDU holds no image.
     """
 
-    def use(hdus: Iterator[Hdu]) -> FitsInfo:
+    def use(hdus: Iterator[Hdu]) -> SampleInfo:
         walk = _Walk(path, hdus)
         images = walk.select(hdu, "data.hdu")
         info = _info(path, images, hdu, walk.primary, sky=True)
@@ -74,7 +44,7 @@ def probe(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None) -> FitsInf
     return _with_hdus(path, use)
 
 
-def read(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None, sky: bool = True) -> FitsImage:
+def read(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None, sky: bool = True) -> Sample:
     """Read one file; arguments as in :func:`probe`.
 
     Pixels that are NaN, infinite or BLANK, or whose variance is NaN, infinite or negative, are not valid.
@@ -85,24 +55,24 @@ def read(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None, sky: bool =
         DataError: as in :func:`probe`; and no pixel is valid, or the flux does not fit into float32.
     """
 
-    def use(hdus: Iterator[Hdu]) -> FitsImage:
+    def use(hdus: Iterator[Hdu]) -> Sample:
         walk = _Walk(path, hdus)
         images = walk.select(hdu, "data.hdu")
         info = _info(path, images, hdu, walk.primary, sky=sky)
         flux, valid = _pixels(path, images)
         if variance_hdu is None:
-            return _checked(path, images[0], FitsImage(info, flux, valid))
+            return _checked(path, images[0], Sample(info, flux, valid))
         planes = walk.select(variance_hdu, "data.variance_hdu")
         _same_shape(path, info, planes)
         variance, known = _pixels(path, planes)
         known &= variance >= 0
         variance[~known] = 0
-        return _checked(path, images[0], FitsImage(info, flux, valid & known, variance))
+        return _checked(path, images[0], Sample(info, flux, valid & known, variance))
 
     return _with_hdus(path, use)
 
 
-def _checked(path: Path, hdu: Hdu, image: FitsImage) -> FitsImage:
+def _checked(path: Path, hdu: Hdu, image: Sample) -> Sample:
     """The same image with flux 0 where not valid.
 
     Raises:
@@ -204,7 +174,7 @@ def _planes(path: Path, hdu: Hdu) -> tuple[int, int, int]:
     return (real[0] if real else 1, height, width)
 
 
-def _info(path: Path, images: list[Hdu], wanted: HDUS, primary: Hdu, *, sky: bool) -> FitsInfo:
+def _info(path: Path, images: list[Hdu], wanted: HDUS, primary: Hdu, *, sky: bool) -> SampleInfo:
     shapes = [_planes(path, hdu) for hdu in images]
     if len({shape[1:] for shape in shapes}) > 1:
         each = [f"{h.label}: {s[1]} × {s[2]}" for h, s in zip(images, shapes, strict=True)]
@@ -219,7 +189,7 @@ def _info(path: Path, images: list[Hdu], wanted: HDUS, primary: Hdu, *, sky: boo
     if sky:
         ra, dec, scale = centre_and_scale(header, height, width)
     unit = str(images[0].header.get("BUNIT") or "").strip() or None
-    return FitsInfo((n_planes, height, width), bands, named, ra, dec, scale, unit)
+    return SampleInfo((n_planes, height, width), bands, named, ra, dec, scale, unit)
 
 
 def _bands(
@@ -253,7 +223,7 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _same_shape(path: Path, info: FitsInfo, planes: list[Hdu]) -> None:
+def _same_shape(path: Path, info: SampleInfo, planes: list[Hdu]) -> None:
     shapes = [_planes(path, hdu) for hdu in planes]
     n_planes = sum(shape[0] for shape in shapes)
     if any(shape[1:] != info.shape[1:] for shape in shapes) or n_planes != info.shape[0]:

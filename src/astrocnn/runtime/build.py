@@ -10,7 +10,7 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from astrocnn.batch import DataSpec
-from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import AstrocnnError, ConfigError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.tasks.base import BaseTask
@@ -47,13 +47,13 @@ def set_values(config: DictConfig, values: dict[str, Any]) -> None:
             OmegaConf.update(config, name, value, force_add=True)
 
 
-def build_data(cfg: DictConfig) -> tuple[CutoutDataModule, DataSpec]:
+def build_data(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     """The datamodule, probed; what the files say is written into ``cfg.data``.
 
     Raises:
         AstrocnnError: the files, the table or the options do not fit.
     """
-    datamodule: CutoutDataModule = instantiated(cfg.data, "data")
+    datamodule: ObjectDataModule = instantiated(cfg.data, "data")
     spec = datamodule.probe()
     filled = {
         "bands": list(spec.bands),
@@ -77,7 +77,7 @@ def build_task(cfg: DictConfig) -> BaseTask:
     return task
 
 
-def build(cfg: DictConfig) -> tuple[CutoutDataModule, DataSpec]:
+def build(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     """Fill the configuration from the data and check that network and task fit them.
 
     Raises:

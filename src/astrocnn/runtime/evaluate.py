@@ -10,7 +10,7 @@ import torch
 from astropy.table import Table
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.functional.calibration import reweight_prevalence
 from astrocnn.functional.classification import summarise
@@ -109,7 +109,7 @@ def probabilities_of(table: Table, n_classes: int) -> np.ndarray:
 
 def evaluate_task(
     task: ClassificationTask,
-    datamodule: CutoutDataModule,
+    datamodule: ObjectDataModule,
     folder: Path,
     *,
     splits: tuple[str, ...],
@@ -188,7 +188,7 @@ def stacked(tables: list[Table]) -> Table:
     return table
 
 
-def attach(cfg: DictConfig, saved: DictConfig) -> CutoutDataModule:
+def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
     """The data of ``cfg.data``, or the run's own, read for a trained task: its bands by name, its classes.
 
     Raises:

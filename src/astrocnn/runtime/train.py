@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
-from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.inference.predict import predict_all
@@ -124,7 +124,7 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def class_counts(datamodule: CutoutDataModule, n_classes: int) -> np.ndarray:
+def class_counts(datamodule: ObjectDataModule, n_classes: int) -> np.ndarray:
     """(K,) number of training objects in each class."""
     labels = np.asarray(datamodule.catalog["label"])[datamodule.rows("train")]
     return np.bincount(labels[labels >= 0], minlength=n_classes)[:n_classes].astype(np.float64)
@@ -182,7 +182,7 @@ def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoin
 
 
 def calibrate(
-    task: ClassificationTask, datamodule: CutoutDataModule, checkpoint: Path
+    task: ClassificationTask, datamodule: ObjectDataModule, checkpoint: Path
 ) -> dict[str, np.ndarray]:
     """Fit the calibration on the validation split and store it in the checkpoint; return what it says there."""
     predicted = predict_all(task, datamodule.loader(datamodule.rows("val")), description="calibrating")
@@ -196,7 +196,7 @@ def calibrate(
     return predicted | {"p": p.cpu().numpy()}
 
 
-def describe(datamodule: CutoutDataModule, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+def describe(datamodule: ObjectDataModule, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
     """Number of objects of each class in each split, printed and returned."""
     labels = np.asarray(datamodule.catalog["label"])
     sizes: dict[str, dict[str, int]] = {}

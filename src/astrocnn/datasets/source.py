@@ -1,0 +1,159 @@
+"""What every way of holding pixels offers: objects by number, each with an id, the files it comes from, and values."""
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrocnn.errors import DataError, listed
+from astrocnn.io.sample import Sample, SampleInfo
+
+__all__ = ["Match", "Source", "without_suffix"]
+
+SUFFIX = re.compile(r"(\.(fits|fit|fts|fz|gz))+$", re.IGNORECASE)
+ROWS_A_TASK = 32
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a catalogue's ids meet the objects: ``file`` (n_ids,) int64 is the object's number or −1 for none;
+    ``without_id`` are the objects that no id meets; ``by`` says what of the object was compared.
+    """
+
+    file: NDArray[np.int64]
+    without_id: NDArray[np.int64]
+    by: str
+
+
+class Source(ABC):
+    """Objects that are read by number.
+
+    A subclass sets ``ids`` and ``paths`` and says how one object is probed and read; where reading several
+    together is cheaper (rows of one file, cutouts of one tile), it overrides :meth:`tasks` and
+    :meth:`read_many`.
+
+    Attributes:
+        ids: one id an object.
+        paths: one tuple of paths an object, the first of which names it in messages.
+        incomplete: (id, reason) of each object that was found but cannot be read.
+    """
+
+    ids: list[str]
+    paths: list[tuple[str, ...]]
+    incomplete: list[tuple[str, str]]
+
+    @property
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """What else than the files' content decides the values, as JSON: part of the key of the packed cache."""
+
+    @property
+    def has_variance(self) -> bool:
+        """Whether samples carry a variance."""
+        return False
+
+    def key(self, number: int) -> str:
+        """What tells object ``number`` from every other of the same options: its paths, or a row besides."""
+        return "\0".join(self.paths[number])
+
+    @abstractmethod
+    def probe(self, number: int) -> SampleInfo:
+        """What is known of object ``number`` before its pixels are read."""
+
+    @abstractmethod
+    def read(self, number: int, *, sky: bool = False) -> Sample:
+        """The values of object ``number``; ``sky`` asks for its position too."""
+
+    def tasks(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Rows of ``numbers`` (N,), in the portions in which they are best read."""
+        rows = np.arange(len(numbers))
+        return [rows[start : start + ROWS_A_TASK] for start in range(0, len(rows), ROWS_A_TASK)]
+
+    def read_many(self, numbers: NDArray[np.int64], *, sky: bool = False) -> Iterator[Sample | DataError]:
+        """The values of each object of one portion, or why it cannot be used. Called from several threads."""
+        for number in numbers:
+            try:
+                yield self.read(int(number), sky=sky)
+            except DataError as error:
+                yield error
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def match(self, ids: Sequence[str], *, base: Path | None = None) -> Match:
+        """Meet a catalogue's ids with the files: by id, stem, name, path, path from ``base``, or number.
+
+        The way that meets most ids is taken for all of them.
+
+        Raises:
+            DataError: no id is met at all, or one id means several files.
+        """
+        best: tuple[int, str, dict[str, list[int]]] = (0, "", {})
+        wanted = list(ids)
+        for by, keys in self._keys(base).items():
+            table: dict[str, list[int]] = {}
+            for number, key in enumerate(keys):
+                table.setdefault(key, []).append(number)
+            here = [_number(key) for key in wanted] if by == "number" else wanted
+            n_met = sum(w in table for w in here)
+            if n_met > best[0]:
+                best = (n_met, by, {w: table.get(h, []) for w, h in zip(wanted, here, strict=True)})
+            if n_met == len(wanted):
+                break
+        _, by, table = best
+        if not by:
+            raise DataError(
+                f"no id of the catalogue is that of an image: ids like {listed(wanted, most=3)}, images like "
+                f"{listed(self.ids, most=3)} ({self.paths[0][0]}); choose the catalogue's column that names "
+                "the image (data.id=<column>), or place the last * of data.images at the id."
+            )
+        several = [key for key, numbers in table.items() if len(numbers) > 1]
+        if several:
+            files = [self.paths[number][0] for number in table[several[0]]]
+            raise DataError(
+                f"{len(several)} ids mean several images, such as {several[0]!r}: {listed(files)}; "
+                "make data.images narrower, or use a column of paths as data.id."
+            )
+        file = np.array([(table[w] or [-1])[0] for w in wanted], dtype=np.int64)
+        without = np.setdiff1d(np.arange(len(self)), file)
+        return Match(file, without, by)
+
+    def _keys(self, base: Path | None) -> dict[str, list[str]]:
+        first = [files[0] for files in self.paths]
+        keys = {
+            "id": self.ids,
+            "stem": [without_suffix(os.path.basename(path)) for path in first],
+            "name": [os.path.basename(path) for path in first],
+            "path": first,
+        }
+        if base is not None:
+            keys["path from the catalogue"] = [os.path.relpath(path, base) for path in first]
+        keys["number"] = [_number(key) for key in self.ids]
+        return keys
+
+    def check_unique(self) -> None:
+        """Raise a :class:`DataError` when two objects share an id."""
+        twice = [key for key, n in Counter(self.ids).items() if n > 1]
+        if twice:
+            files = [files[0] for key, files in zip(self.ids, self.paths, strict=True) if key == twice[0]]
+            raise DataError(
+                f"{len(twice)} ids are those of several images, such as {twice[0]!r}: {listed(files)}; make "
+                "data.images narrower, or give a catalogue whose data.id column holds the paths."
+            )
+
+
+def without_suffix(name: str) -> str:
+    """A file's name without the suffixes of FITS and compression."""
+    return SUFFIX.sub("", name)
+
+
+def _number(key: str) -> str:
+    """A whole number without leading zeros; any other text as it is."""
+    return str(int(key)) if key.isdecimal() else key

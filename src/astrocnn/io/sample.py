@@ -1,0 +1,40 @@
+"""One object as it was read, whatever held it: flux, validity, variance, and what its header says."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Sample", "SampleInfo"]
+
+
+@dataclass(frozen=True)
+class SampleInfo:
+    """What is known of one object before its pixels are read.
+
+    ``shape`` is (C, H, W) of an image, (C, L) of a spectrum or light curve, (F,) of a row of a table. ``bands``
+    holds one name a plane, or nothing where the header does not say; ``named_planes`` tells that the names can
+    be relied on (BAND1, BAND2, ..., HDUs asked for by name, columns of a table). ``ra`` and ``dec`` are the
+    centre's (ICRS, degrees, NaN where unknown).
+    """
+
+    shape: tuple[int, ...]
+    bands: tuple[str, ...] = ()
+    named_planes: bool = False
+    ra: float = math.nan
+    dec: float = math.nan
+    pixel_scale_arcsec: float | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The values of one object: ``flux`` float32, 0 where ``valid`` bool is False; ``variance`` float32 or None;
+    all of ``info.shape``.
+    """
+
+    info: SampleInfo
+    flux: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    variance: NDArray[np.float32] | None = None

@@ -5,16 +5,29 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from astrocnn.batch import Batch
+from astrocnn.datasets.packed import PackedArray
 from astrocnn.errors import DataError
 from astrocnn.functional.seeding import seed_of
 
-__all__ = ["EpochBatches", "SequentialBatches"]
+__all__ = ["EpochBatches", "ReadObjects", "SequentialBatches"]
 
 Rows = NDArray[np.int64]
 Read = Callable[[Rows], Batch]
+
+
+class ReadObjects:
+    """Rows of the catalogue into a batch: packed pixels, ``index`` and ``label``; can be sent to a worker."""
+
+    def __init__(self, packed: PackedArray, row: NDArray[np.int64], labels: Tensor) -> None:
+        self.packed, self.row, self.labels = packed, row, labels
+
+    def __call__(self, rows: NDArray[np.int64]) -> Batch:
+        index = torch.from_numpy(rows)
+        return {**self.packed(self.row[rows]), "index": index, "label": self.labels[index]}
 
 
 class _ReadRows(Dataset[Batch]):

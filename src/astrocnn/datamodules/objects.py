@@ -1,7 +1,6 @@
 """Objects and a catalogue, whatever holds the pixels, into batches: what all our datamodules share."""
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 from astropy.table import Table
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from torch import Tensor
 
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.datamodules.catalog import (
@@ -21,18 +19,18 @@ from astrocnn.datamodules.catalog import (
     read_catalog,
     with_our_columns,
 )
-from astrocnn.datamodules.loaders import EpochBatches, SequentialBatches
+from astrocnn.datamodules.loaders import EpochBatches, ReadObjects, SequentialBatches
 from astrocnn.datamodules.probing import find_spec
+from astrocnn.datamodules.refusals import check_labels, check_training_classes, refuse, skipped_table
 from astrocnn.datamodules.splits import SPLITS, random_split, stored_split
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.datasets.source import Source
 from astrocnn.errors import ConfigError, DataError, listed
 from astrocnn.functional.seeding import seed_of
 
-__all__ = ["ObjectDataModule", "ReadObjects"]
+__all__ = ["ObjectDataModule"]
 
 MOST_BAD = 100
-MOST_KINDS = 4
 ON_BAD = ("error", "skip")
 
 
@@ -132,49 +130,14 @@ class ObjectDataModule(ABC, LightningDataModule):
         if self._objects is None:
             catalog = None if self.table is None else read_catalog(self.table, self.columns)
             objects = join(self.source(catalog), catalog, columns=self.columns, classes=self.classes)
-            self._refuse(objects.problems)
+            refuse(objects.problems, skip=self.on_bad == "skip")
             self.spec = find_spec(objects, wanted=self.wanted, skip=self.on_bad == "skip")
             self._objects = objects
         return self.spec
 
-    def _refuse(self, problems: list[Problem]) -> None:
-        """Raise a :class:`DataError` that counts and lists ``problems``, unless they are to be skipped."""
-        if not problems or self.on_bad == "skip":
-            return
-        kinds = Counter(problem.reason for problem in problems).most_common()
-        parts = []
-        for reason, n in kinds[:MOST_KINDS]:
-            who = [problem.id or problem.path for problem in problems if problem.reason == reason]
-            parts.append(f"{n} × {reason} ({listed(who)})" if n > 1 else f"{reason} ({who[0]})")
-        more = f"; and {len(kinds) - MOST_KINDS} more" if len(kinds) > MOST_KINDS else ""
-        raise DataError(
-            f"{len(problems)} input(s) cannot be used: {'; '.join(parts)}{more}. "
-            "Mend them, or go on without them with data.on_bad=skip, which lists them in a table."
-        )
-
     def require_labels(self) -> None:
         """Raise a :class:`DataError` unless the objects can be trained on: labels, of at least two classes."""
-        self.probe()
-        labels = self._joined.labels
-        if not (labels >= 0).any():
-            where = (
-                f"{self.table} has no labels in a column {self.columns['label']!r}"
-                if self.table
-                else "no catalogue is given"
-            )
-            columns = (
-                f" (its columns are {listed(self._joined.table.colnames, most=30)})" if self.table else ""
-            )
-            raise DataError(
-                f"training and testing need labels, but {where}{columns}; "
-                "give them with data.catalog=<table> data.label=<column>."
-            )
-        present = np.unique(labels[labels >= 0])
-        if len(present) < 2:
-            raise DataError(
-                f"every label is {self.spec.classes[present[0]]!r}: one class cannot be told from others; "
-                "give objects of at least two classes, or another column (data.label=<column>)."
-            )
+        check_labels(self._joined, table=self.table, column=self.columns["label"])
 
     @property
     def _joined(self) -> Objects:
@@ -215,7 +178,7 @@ class ObjectDataModule(ABC, LightningDataModule):
             Problem(str(objects.ids[i]), objects.files.paths[objects.file[i]][0], reasons[int(row[i])])
             for i in np.flatnonzero(bad)
         ]
-        self._refuse(unread)
+        refuse(unread, skip=self.on_bad == "skip")
         if bad.all():
             raise DataError(
                 f"none of the {len(bad)} images can be used: {listed([p.reason for p in unread], most=3)}"
@@ -233,13 +196,7 @@ class ObjectDataModule(ABC, LightningDataModule):
                 "split": split,
             },
         )
-        left_out = objects.problems + unread
-        self.skipped = Table(
-            {
-                key: np.array([getattr(p, key) for p in left_out], dtype=str)
-                for key in ("id", "path", "reason")
-            }
-        )
+        self.skipped = skipped_table(objects.problems + unread)
         self._row, self._labels, self._packed = row[keep], torch.from_numpy(labels), packed
 
     def _split(self, table: Table, labels: NDArray[np.int64], ids: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -278,12 +235,8 @@ class ObjectDataModule(ABC, LightningDataModule):
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             raise DataError(self._empty(split))
-        if split == "train" and len(np.unique(self._labels[rows])) < 2:
-            name = self.spec.classes[int(self._labels[rows[0]])]
-            raise DataError(
-                f"every training object is {name!r}; training needs two classes; change the stored split, or "
-                "split at random with data.split=null."
-            )
+        if split == "train":
+            check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows
 
     def _empty(self, split: str) -> str:
@@ -303,7 +256,7 @@ class ObjectDataModule(ABC, LightningDataModule):
         return self._reader(np.asarray(rows, dtype=np.int64))
 
     @property
-    def _reader(self) -> "ReadObjects":
+    def _reader(self) -> ReadObjects:
         assert self._packed is not None
         return ReadObjects(self._packed, self._row, self._labels)
 
@@ -370,14 +323,3 @@ def _sky(
     else:
         position = np.full((len(keep), 2), np.nan)
     return {"ra": position[:, 0], "dec": position[:, 1]}
-
-
-class ReadObjects:
-    """Rows of the catalogue into a batch: packed pixels, ``index`` and ``label``; can be sent to a worker."""
-
-    def __init__(self, packed: PackedArray, row: NDArray[np.int64], labels: Tensor) -> None:
-        self.packed, self.row, self.labels = packed, row, labels
-
-    def __call__(self, rows: NDArray[np.int64]) -> Batch:
-        index = torch.from_numpy(rows)
-        return {**self.packed(self.row[rows]), "index": index, "label": self.labels[index]}

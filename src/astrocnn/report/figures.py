@@ -5,19 +5,16 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from matplotlib.figure import Figure
 
 from astrocnn.report.curves import losses, one_vs_rest, roc, schedule, split_history
+from astrocnn.report.document import Section, columns, plot
 from astrocnn.report.history import History
 from astrocnn.report.scores import confusion, histogram, reliability
-from astrocnn.report.style import ACCENT, WARM, draw, svg
+from astrocnn.report.style import ACCENT, WARM, draw
 from astrocnn.report.truth import completeness, false_positives
 from astrocnn.report.words import count, html, number
 
-__all__ = ["Section", "plots", "probabilities_of", "training_plots"]
-
-Section = tuple[str, str, str]
-"""Anchor, heading, HTML."""
+__all__ = ["plots", "probabilities_of", "training_plots"]
 
 
 def plots(summary: Mapping[str, Any], objects: Table, *, classes: Sequence[str]) -> list[Section]:
@@ -26,7 +23,7 @@ def plots(summary: Mapping[str, Any], objects: Table, *, classes: Sequence[str])
         (
             "performance",
             "Performance",
-            _grid(_ranking(summary, objects, classes) + _scores(summary, objects, classes)),
+            columns(_ranking(summary, objects, classes) + _scores(summary, objects, classes)),
         )
     ]
 
@@ -38,7 +35,7 @@ def training_plots(history: History) -> Section:
     if loss:
         n = max(len(values) for _, values in loss.values())
         text = f"Mean loss of a batch; validation well above training means overfitting. From {count(n)} logged points."
-        shown.append(_plot("plot-loss", "Loss", draw(losses, loss), text))
+        shown.append(plot("plot-loss", "Loss", draw(losses, loss), text))
     if figures or rate:
         figure = draw(schedule, figures, rate, panels=(2.2, 1) if figures and rate else (1,))
         n = max((len(values) for _, values in figures.values()), default=0)
@@ -46,8 +43,8 @@ def training_plots(history: History) -> Section:
             f"Figures of the validation set, {count(n)} times during the training" if n else "Learning rate"
         )
         text += ", over the learning rate at that step." if n and rate else "."
-        shown.append(_plot("plot-validation", "Validation" if figures else "Learning rate", figure, text))
-    return ("training", "Training", _grid(shown))
+        shown.append(plot("plot-validation", "Validation" if figures else "Learning rate", figure, text))
+    return ("training", "Training", columns(shown))
 
 
 def probabilities_of(objects: Table, n_classes: int) -> np.ndarray:
@@ -67,7 +64,7 @@ def _ranking(summary: Mapping[str, Any], objects: Table, classes: Sequence[str])
             "Each class against all others: the higher to the left, the fewer contaminants in a complete sample. "
             f"From {count(len(objects))} objects."
         )
-        shown.append(_plot("plot-roc", "ROC of each class", figure, text))
+        shown.append(plot("plot-roc", "ROC of each class", figure, text))
     elif summary.get("roc"):
         n_positive, n_negative = summary["n_positive"], summary["n_negative"]
         figure = draw(roc, summary["roc"], n_negative=n_negative, operating_fpr=fpr)
@@ -76,7 +73,7 @@ def _ranking(summary: Mapping[str, Any], objects: Table, classes: Sequence[str])
             f"{html(classes[0])} that passes as well; the axis begins at one false positive. From "
             f"{count(n_positive)} {html(classes[1])} and {count(n_negative)} {html(classes[0])} objects."
         )
-        shown.append(_plot("plot-roc", "ROC", figure, text))
+        shown.append(plot("plot-roc", "ROC", figure, text))
     if summary.get("completeness"):
         grid = summary["completeness"]
         units = {name: str(objects[name].unit or "") for name in objects.colnames}
@@ -88,7 +85,7 @@ def _ranking(summary: Mapping[str, Any], objects: Table, classes: Sequence[str])
             f"{100 * (grid.get('fpr') or 0):.3g}&nbsp;%, and in brackets the number of objects. "
             f"From {count(total)} {html(classes[1])} objects."
         )
-        shown.append(_plot("plot-completeness", "Completeness map", figure, text))
+        shown.append(plot("plot-completeness", "Completeness map", figure, text))
     if summary.get("false_positives"):
         kinds = summary["false_positives"]
         height = float(np.clip(0.75 + 0.33 * len(kinds), 1.6, 7))
@@ -98,7 +95,7 @@ def _ranking(summary: Mapping[str, Any], objects: Table, classes: Sequence[str])
             f"in brackets the number of objects. From {count(total)} {html(classes[0])} objects."
         )
         figure = draw(false_positives, kinds, whole_fpr=fpr, height_inch=height)
-        shown.append(_plot("plot-kinds", "False positives by kind", figure, text))
+        shown.append(plot("plot-kinds", "False positives by kind", figure, text))
     return shown
 
 
@@ -123,7 +120,7 @@ def _scores(summary: Mapping[str, Any], objects: Table, classes: Sequence[str]) 
             )
             text = "Probability given to each class; what lies on the wrong side of the line is missed or a false alarm"
         shown.append(
-            _plot("plot-scores", "Distribution", figure, f"{text}. From {count(len(objects))} objects.")
+            plot("plot-scores", "Distribution", figure, f"{text}. From {count(len(objects))} objects.")
         )
     if summary.get("reliability"):
         figure = draw(reliability, summary["reliability"], panels=(3, 1), height_inch=4.1)
@@ -132,19 +129,10 @@ def _scores(summary: Mapping[str, Any], objects: Table, classes: Sequence[str]) 
             f"{'classified rightly' if multiclass else html(classes[1])}. Bars are 95&nbsp;% intervals. "
             f"From {n} objects."
         )
-        shown.append(_plot("plot-reliability", "Reliability", figure, text))
+        shown.append(plot("plot-reliability", "Reliability", figure, text))
     if summary.get("confusion"):
         figure = draw(confusion, summary["confusion"], classes, height_inch=4.1)
         rule = "the likeliest class" if multiclass else f"{html(classes[1])} from p = 0.5 on"
         text = f"Objects of a true class (row) by what they are taken for ({rule}). From {n} objects."
-        shown.append(_plot("plot-confusion", "Confusion matrix", figure, text))
+        shown.append(plot("plot-confusion", "Confusion matrix", figure, text))
     return shown
-
-
-def _plot(name: str, title: str, figure: Figure, text: str) -> str:
-    drawing = svg(figure, name=name, description=title)
-    return f'<figure class="plot" id="{name}"><h3>{html(title)}</h3>{drawing}<figcaption>{text}</figcaption></figure>'
-
-
-def _grid(shown: Sequence[str]) -> str:
-    return f'<div class="figures">{"".join(shown)}</div>' if shown else ""

@@ -1,7 +1,5 @@
 """Galleries: which objects are shown, and their pictures as parts of a page."""
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +7,9 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from PIL import Image
 
 from astrocnn.batch import Batch
-from astrocnn.report.lupton import lupton_rgb
+from astrocnn.report.pictures import pictures
 from astrocnn.report.words import caption_value, html
 
 __all__ = ["Gallery", "binary_galleries", "draw_galleries", "kind_galleries", "multiclass_galleries"]
@@ -20,8 +17,6 @@ __all__ = ["Gallery", "binary_galleries", "draw_galleries", "kind_galleries", "m
 PICTURES = 12  # two rows of six on a screen
 PICTURES_PER_KIND = 6
 MOST_CLASSES = 12
-LARGEST_SIDE = 160  # pixels; larger images are reduced to it
-LARGEST_PNG = 14_000  # bytes; a picture that needs more is stored as JPEG
 
 Rows = NDArray[np.int64]
 
@@ -134,15 +129,15 @@ def draw_galleries(
         kind: column that a caption states.
     """
     rows = np.unique(np.concatenate([gallery.rows for gallery in galleries]))
-    pictures: dict[int, str] = {}
+    drawings: dict[int, str] = {}
     shape: tuple[int, ...] = ()
     if len(rows):
         made, shape = _pictures(predictions["index"][rows], images, bands)
-        pictures = dict(zip(rows.tolist(), made, strict=True))
+        drawings = dict(zip(rows.tolist(), made, strict=True))
     drawn = {}
     for gallery in galleries:
         figures = [
-            f"<figure>{pictures[row]}<figcaption>{caption}</figcaption></figure>"
+            f"<figure>{drawings[row]}<figcaption>{caption}</figcaption></figure>"
             for row in gallery.rows.tolist()
             for caption in [_caption(predictions[row], classes, truth, None if gallery.of_one_kind else kind)]
         ]
@@ -165,24 +160,11 @@ def _pictures(
     index = np.asarray(index, dtype=np.int64)
     batch = images(index)
     flux = batch["image"].numpy()
-    valid = batch["valid"].numpy() if "valid" in batch else None
-    rgb = lupton_rgb(flux, valid, bands=bands)
+    made = pictures(flux, batch["valid"].numpy() if "valid" in batch else None, bands=bands)
     if "index" in batch:
         place = {int(row): position for position, row in enumerate(batch["index"])}
-        rgb = rgb[[place[int(row)] for row in index]]
-    return [_img(picture) for picture in rgb], flux.shape[1:]
-
-
-def _img(picture: NDArray[np.uint8]) -> str:
-    image = Image.fromarray(picture[::-1])  # FITS: the first row is at the bottom
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
-    buffer, kind = io.BytesIO(), "png"
-    image.save(buffer, format="PNG", optimize=True)
-    if buffer.tell() > LARGEST_PNG:
-        buffer, kind = io.BytesIO(), "jpeg"
-        image.save(buffer, format="JPEG", quality=90, subsampling=0)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="" width="{image.width}" height="{image.height}" src="data:image/{kind};base64,{data}">'
+        made = [made[place[int(row)]] for row in index]
+    return made, flux.shape[1:]
 
 
 def _caption(row: Mapping[str, Any], classes: Sequence[str], truth: Sequence[str], kind: str | None) -> str:

@@ -2,18 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from astrocnn import __version__
 from astrocnn.batch import Batch
 from astrocnn.errors import DataError, listed
 from astrocnn.io.atomic import write_text
-from astrocnn.report.figures import Section, plots, probabilities_of, training_plots
+from astrocnn.report.document import Section, document
+from astrocnn.report.figures import plots, probabilities_of, training_plots
 from astrocnn.report.gallery import (
     Gallery,
     Rows,
@@ -23,7 +22,7 @@ from astrocnn.report.gallery import (
     multiclass_galleries,
 )
 from astrocnn.report.history import History
-from astrocnn.report.lupton import NO_DATA, wavelength_order
+from astrocnn.report.pictures import how_drawn
 from astrocnn.report.populations import populations, shown_split
 from astrocnn.report.tables import duration, figures_table, run_list, tiles
 from astrocnn.report.truth import MOST_KINDS
@@ -82,7 +81,7 @@ def write_report(
         training_plots(history or {}),
         ("run", "The run", run_list(run_info or {})),
     ]
-    write_text(path, _document(title, _lead(summary, split, classes, run_info or {}), sections))
+    write_text(path, document(title, _lead(summary, split, classes, run_info or {}), sections))
     return Path(path)
 
 
@@ -133,7 +132,8 @@ def _galleries(
         truth=_truth_columns(summary, objects),
         kind=kind,
     )
-    note = _gallery_note(bands, shape, pixel_scale_arcsec)
+    captions = "Bold: the probability, then the object's id, then the truth."
+    note = how_drawn(bands, shape, pixel_scale_arcsec, captions) if shape else ""
     sections = [("galleries", "Galleries", note + "".join(map(drawn.__getitem__, (g.key for g in main))))]
     if of_kinds:
         text = (
@@ -171,27 +171,6 @@ def _truth_columns(summary: Mapping[str, Any], objects: Table) -> list[str]:
     return [name for name in dict.fromkeys(names) if name in objects.colnames]
 
 
-def _gallery_note(
-    bands: Sequence[str] | None, shape: tuple[int, ...], pixel_scale_arcsec: float | None
-) -> str:
-    """How the pictures were made, from (C, H, W)."""
-    if not shape:
-        return ""
-    blue_to_red = [str(bands[k]) for k in wavelength_order(bands)] if bands else []
-    colours = "One band, in grey" if shape[0] == 1 else f"{shape[0]} bands in colour"
-    if len(blue_to_red) == shape[0]:
-        colours += f" ({html(' '.join(blue_to_red))}{', from blue to red' if shape[0] > 1 else ''})"
-    size = ""
-    if pixel_scale_arcsec:
-        size = f" A picture is {pixel_scale_arcsec * shape[2]:.3g}″ wide."
-    r, g, b = NO_DATA
-    return (
-        f"<p class='read'>{colours}, asinh stretch over the noise, all on one scale (Lupton et al. 2004).{size} Bold: "
-        f"the probability, then the object's id, then the truth. Pixels without data are "
-        f'<span class="swatch" style="background:rgb({r},{g},{b})"></span> violet.</p>'
-    )
-
-
 def _lead(summary: Mapping[str, Any], split: str, classes: Sequence[str], run_info: Mapping[str, Any]) -> str:
     """The run in one line: what, on what, when, how long, and how many objects it is judged by."""
     parts = [html(moment(run_info[key])) for key in ("model", "data", "date") if run_info.get(key)]
@@ -205,19 +184,3 @@ def _lead(summary: Mapping[str, Any], split: str, classes: Sequence[str], run_in
         objects += f" ({positive} {html(classes[1])}, {negative} {html(classes[0])})"
     judged = f"Judged on the {html(SPLITS.get(split, split))} of {objects}."
     return (f'<p class="lead">{" · ".join(parts)}</p>' if parts else "") + f'<p class="lead">{judged}</p>'
-
-
-def _document(title: str, lead: str, sections: Sequence[Section]) -> str:
-    sections = [section for section in sections if section[2]]
-    links = "".join(f'<a href="#{anchor}">{heading}</a>' for anchor, heading, _ in sections)
-    body = "".join(
-        f'<section id="{anchor}"><h2>{heading}</h2>{content}</section>\n'
-        for anchor, heading, content in sections
-    )
-    style = files("astrocnn.report").joinpath("page.css").read_text(encoding="utf-8")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{html(title)}</title>\n'
-        f"<style>\n{style}</style>\n</head>\n<body>\n<header><h1>{html(title)}</h1>{lead}<nav>{links}</nav></header>\n"
-        f"<main>\n{body}</main>\n<footer>Made by astrocnn {html(__version__)}</footer>\n</body>\n</html>\n"
-    )

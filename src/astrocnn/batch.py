@@ -29,13 +29,14 @@ class DataSpec:
 
     ``image_shape`` is (C, H, W) for images. ``classes`` are the names of the classes, in the order of the
     labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where the files do
-    not say.
+    not say, and so is the unit of a band in ``units`` (one a band).
     """
 
     bands: tuple[str, ...]
     image_shape: tuple[int, ...]
     classes: tuple[str, ...] = ()
     pixel_scale_arcsec: float | None = None
+    units: tuple[str | None, ...] = ()
 
 
 def to_device(batch: Batch, device: str) -> Batch:

@@ -311,6 +311,12 @@ class ObjectDataModule(ABC, LightningDataModule):
         self.setup()
         return self._reader.packed.valid_fraction[self._row[rows]]
 
+    def origin(self) -> tuple[Source, NDArray[np.int64], PackedArray]:
+        """What holds the values, the number there of each row of the catalogue (N,), and the packed values."""
+        self.setup()
+        objects = self._joined
+        return objects.files, np.unique(objects.file)[self._row], self._reader.packed
+
 
 def _sky(
     objects: Objects, packed: PackedArray, row: NDArray[np.int64], keep: NDArray[np.int64]

@@ -18,7 +18,7 @@ SCALE_TOLERANCE = 0.01
 
 
 def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> DataSpec:
-    """Bands, shape, classes and pixel scale, from the headers of up to 16 files spread over the set.
+    """Bands, shape, classes, pixel scale and units, from the headers of up to 16 files spread over the set.
 
     Args:
         objects: images and their labels.
@@ -49,7 +49,8 @@ def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> Dat
     if scale is None or (said is not None and abs(scale / said - 1) <= SCALE_TOLERANCE):
         scale = said
     _check("pixel_scale_arcsec", scale, said, path)
-    return DataSpec(bands, (len(bands), *info.shape[1:]), objects.classes, scale)
+    units = (info.unit,) * len(bands)
+    return DataSpec(bands, (len(bands), *info.shape[1:]), objects.classes, scale, units)
 
 
 def _bands(said: Sequence[str] | None, found: tuple[str, ...], n_planes: int) -> tuple[str, ...]:

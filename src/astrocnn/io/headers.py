@@ -39,11 +39,19 @@ class Header:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        text = raw.decode("latin-1")
         self._cards: dict[str, str] = {}
+        for key, rest in self._split():
+            self._cards.setdefault(key, rest)
+
+    def _split(self) -> Iterator[tuple[str, str]]:
+        """Keyword (of HIERARCH cards the long one) and the rest of each card that has a value."""
+        text = self.raw.decode("latin-1")
         for start in range(0, len(text), CARD):
             if text[start + 8 : start + 9] == "=":
-                self._cards.setdefault(text[start : start + 8].rstrip(), text[start + 9 : start + CARD])
+                yield text[start : start + 8].rstrip(), text[start + 9 : start + CARD]
+            elif text.startswith("HIERARCH ", start):
+                key, _, rest = text[start + 9 : start + CARD].partition("=")
+                yield key.strip(), rest
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key`` as str, bool, int or float; ``default`` where it is absent or undefined."""
@@ -65,6 +73,16 @@ class Header:
                 return float(text.replace("D", "E").replace("d", "e"))
             except ValueError:
                 raise NotPlainError(f"the value of {key}") from None
+
+    def items(self) -> Iterator[tuple[str, str, str]]:
+        """Keyword, value as text and comment of each card that has a value."""
+        for key, rest in self._split():
+            rest = rest.strip()
+            if match := TEXT.match(rest):
+                yield key, match[1].replace("''", "'").rstrip(), rest[match.end() :].partition("/")[2].strip()
+            else:
+                value, _, comment = rest.partition("/")
+                yield key, value.strip(), comment.strip()
 
     def astropy(self) -> fits.Header:
         """The same cards as an astropy header."""

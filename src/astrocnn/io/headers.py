@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
 
-__all__ = ["ASTROPY", "Hdu", "Header", "NotPlainError", "astropy_hdus", "plain_hdus"]
+__all__ = ["ASTROPY", "Hdu", "Header", "NotPlainError", "astropy_hdus", "extent", "header_at", "plain_hdus"]
 
 BLOCK = 2880
 CARD = 80
@@ -120,10 +120,12 @@ def plain_hdus(path: str | os.PathLike[str], file: BufferedReader) -> Iterator[H
         raise DataError(f"{path} is empty (0 bytes); copy or download it again.")
     offset = number = 0
     while offset < size:
-        header, data = _header(path, file, offset, number)
+        header, data = header_at(path, file, offset, number)
         if header is None:
             return  # what follows the last HDU is no HDU; the standard lets readers ignore it
-        shape, n_bytes = _extent(path, header, number)
+        if header.get("ZIMAGE"):
+            raise NotPlainError("compressed")
+        shape, n_bytes = extent(path, header, number)
         if data + n_bytes > size:
             raise DataError(
                 f"{path}, HDU {number}: the header promises {n_bytes:,} bytes of data (axes "
@@ -147,10 +149,15 @@ def _load(
     return array
 
 
-def _header(
-    path: str | os.PathLike[str], file: BufferedReader, offset: int, number: int
+def header_at(
+    path: str | os.PathLike[str], file: IO[bytes], offset: int, number: int
 ) -> tuple[Header | None, int]:
-    """The header that starts at ``offset``, and where its data start; None where no header starts there."""
+    """The header of HDU ``number`` at ``offset``, and where its data start; None where no header starts there.
+
+    Raises:
+        DataError: the header does not end.
+        NotPlainError: the file does not begin as FITS does.
+    """
     file.seek(offset)
     raw = file.read(BLOCK)
     start = raw[:10]
@@ -173,11 +180,16 @@ def _header(
         raw += more
 
 
-def _extent(path: str | os.PathLike[str], header: Header, number: int) -> tuple[tuple[int, ...], int]:
-    """Shape of the image (numpy order, () for none or a table) and the bytes of data before padding."""
+def extent(path: str | os.PathLike[str], header: Header, number: int) -> tuple[tuple[int, ...], int]:
+    """Shape of the image (numpy order, () for none or a table) and the bytes of data before padding.
+
+    Raises:
+        DataError: an axis has no length.
+        NotPlainError: random groups, or a card that only astropy should judge.
+    """
     kind = header.get("XTENSION", "IMAGE")
-    if (number == 0 and header.get("SIMPLE") is not True) or header.get("GROUPS") or header.get("ZIMAGE"):
-        raise NotPlainError("compressed or random groups")
+    if (number == 0 and header.get("SIMPLE") is not True) or header.get("GROUPS"):
+        raise NotPlainError("random groups")
     bitpix, n_axes = header.get("BITPIX"), header.get("NAXIS")
     if bitpix not in DTYPES or not isinstance(n_axes, int) or not 0 <= n_axes <= 999:
         raise NotPlainError("BITPIX or NAXIS")

@@ -1,14 +1,12 @@
 """Cutouts held as FITS files: one file an object, or one file an object and band."""
 
-import glob
 import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from astrocnn.datasets.patterns import found
 from astrocnn.datasets.source import Source, without_suffix
 from astrocnn.errors import DataError, listed
 from astrocnn.io.fits import HDUS, probe, read
@@ -42,18 +40,20 @@ class CutoutFiles(Source):
         patterns = [str(p) for p in images.values()] if isinstance(images, Mapping) else [str(images)]
         if not patterns:
             raise DataError("data.images={} is empty; give a pattern, or one pattern a band.")
-        found = [_found(pattern) for pattern in patterns]
+        matches = [found(pattern, "data.images") for pattern in patterns]
         self.incomplete: list[tuple[str, str]] = []
         paths: list[tuple[str, tuple[str, ...]]]
-        paths = [(key[-1], (path,)) for key, path in found[0]] if self.bands is None else self._joined(found)
+        paths = (
+            [(key[-1], (path,)) for key, path in matches[0]] if self.bands is None else self._joined(matches)
+        )
         paths.sort(key=lambda item: item[1])
         self.ids = [without_suffix(key) or without_suffix(os.path.basename(files[0])) for key, files in paths]
         self.paths = [files for _, files in paths]
 
-    def _joined(self, found: list[list[tuple[tuple[str, ...], str]]]) -> list[tuple[str, tuple[str, ...]]]:
-        whole = len({len(files[0][0]) for files in found}) == 1
+    def _joined(self, matches: list[list[tuple[tuple[str, ...], str]]]) -> list[tuple[str, tuple[str, ...]]]:
+        whole = len({len(files[0][0]) for files in matches}) == 1
         tables: list[dict[tuple[str, ...], str]] = []
-        for files in found:
+        for files in matches:
             table: dict[tuple[str, ...], str] = {}
             for key, path in files:
                 key = key if whole else key[-1:]
@@ -125,48 +125,3 @@ class CutoutFiles(Source):
         return SampleInfo(
             shape, self.bands or (), True, first.ra, first.dec, first.pixel_scale_arcsec, first.unit
         )
-
-
-def _found(pattern: str) -> list[tuple[tuple[str, ...], str]]:
-    """(what each * matched, path) of the files that match ``pattern``, sorted."""
-    pattern = os.path.normpath(os.path.expanduser(pattern))
-    if os.path.isdir(pattern):
-        raise DataError(f"data.images={pattern} is a folder; give a pattern, such as '{pattern}/*.fits'.")
-    paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
-    if not paths:
-        folder = os.path.dirname(re.split(r"[*?\[]", pattern)[0]) or "."
-        state = "is there, but no file in it matches" if os.path.isdir(folder) else "does not exist"
-        raise DataError(
-            f"no file matches data.images={pattern!r} (looked from {Path.cwd()}); the folder {folder} {state}; "
-            "check the pattern, and quote it on the command line."
-        )
-    match = re.compile(_regex(pattern), re.DOTALL).fullmatch
-    found = []
-    for path in paths:
-        groups = hit.groups() if (hit := match(path)) else ()
-        alone = (
-            ("",) if len(paths) == 1 else (without_suffix(os.path.basename(path)),)
-        )  # without a * the one file is the one object's
-        found.append((groups or alone, path))
-    return found
-
-
-def _regex(pattern: str) -> str:
-    """A regular expression with a group for every ``*``; ``**`` and ``?`` match without a group."""
-    out, i = "", 0
-    while i < len(pattern):
-        if pattern.startswith("**/", i):
-            out, i = out + r"(?:.*/)?", i + 3
-        elif pattern.startswith("**", i):
-            out, i = out + r".*", i + 2
-        elif pattern[i] == "*":
-            out, i = out + r"([^/]*)", i + 1
-        elif pattern[i] == "?":
-            out, i = out + r"[^/]", i + 1
-        elif pattern[i] == "[" and "]" in pattern[i + 2 :]:
-            end = pattern.index("]", i + 2)
-            inner = pattern[i + 1 : end].replace("\\", "\\\\")
-            out, i = out + f"[{'^' + inner[1:] if inner.startswith('!') else inner}]", end + 1
-        else:
-            out, i = out + re.escape(pattern[i]), i + 1
-    return out

@@ -18,6 +18,7 @@ from astrocnn.io.tables import column, read_table
 
 __all__ = [
     "DEFAULTS",
+    "DUPLICATE_OF",
     "Catalog",
     "Objects",
     "Problem",
@@ -27,6 +28,7 @@ __all__ = [
     "with_our_columns",
 ]
 
+DUPLICATE_OF = "duplicate_of"  # the column that a datamodule can make itself, as data.group=
 DEFAULTS = {"id": "id", "label": "label", "ra": "ra", "dec": "dec", "group": None, "split": "split"}
 Columns = Mapping[str, str | None]
 
@@ -94,13 +96,12 @@ def join(
     problems = [Problem(key, "", reason) for key, reason in files.incomplete]
     if catalog is None:
         files.check_unique()
-        n = len(files)
-        table = Table({"id": np.array(files.ids, dtype=str)})
-        unknown = np.full(n, -1, dtype=np.int64)
-        names = tuple(classes or ())
-        return Objects(
-            files, table, np.array(files.ids, dtype=str), np.arange(n), unknown, names, None, problems
-        )
+        every = np.arange(len(files))
+        ids = np.array(files.ids, dtype=str)
+        table = _with_what_is_known(Table({"id": ids}), files, every)
+        _check(table, columns, "the set without data.catalog")
+        unknown = np.full(len(files), -1, dtype=np.int64)
+        return Objects(files, table, ids, every, unknown, tuple(classes or ()), None, problems)
     match = files.match(catalog.ids.tolist(), base=Path(catalog.path).parent)
     incomplete = {key for key, _ in files.incomplete}
     for row in np.flatnonzero(match.file < 0):
@@ -118,9 +119,24 @@ def join(
         labels, names, reasons = number_labels(table[name], name=name, classes=classes)
         if len(reasons) < len(labels) or any("no label" not in reason for reason in reasons.values()):
             problems += [Problem(str(ids[i]), files.paths[file[i]][0], why) for i, why in reasons.items()]
-    for option in ("group", "split"):
-        _present(table, columns, option, catalog.path)
+    table = _with_what_is_known(table, files, file)
+    _check(table, columns, catalog.path)
     return Objects(files, table, ids, file, labels, names, position, problems)
+
+
+def _with_what_is_known(table: Table, files: Source, numbers: NDArray[np.int64]) -> Table:
+    """The table with those columns of the source that it lacks."""
+    for name, values in files.columns(numbers).items():
+        if name not in table.colnames:
+            table[name] = values
+    return table
+
+
+def _check(table: Table, columns: Columns, source: str) -> None:
+    """Raise a :class:`DataError` unless the columns by which to split are there."""
+    for option in ("group", "split"):
+        if columns[option] != DUPLICATE_OF:
+            _present(table, columns, option, source)
 
 
 def _present(table: Table, columns: Columns, option: str, source: str) -> str | None:

@@ -1,32 +1,41 @@
 """Objects and a catalogue, whatever holds the pixels, into batches: what all our datamodules share."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from astropy.table import Table
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
+from pytorch_lightning.utilities import rank_zero_warn
 
-from astrocnn.batch import Batch, DataSpec
+from astrocnn.batch import DataSpec
 from astrocnn.datamodules.catalog import (
+    DUPLICATE_OF,
     Catalog,
     Objects,
     Problem,
-    group_names,
     join,
     read_catalog,
     with_our_columns,
 )
-from astrocnn.datamodules.loaders import EpochBatches, ReadObjects, SequentialBatches
+from astrocnn.datamodules.duplicates import (
+    Duplicates,
+    DuplicateWarning,
+    checked_radius,
+    find_duplicates,
+    told,
+)
+from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datamodules.probing import find_spec
 from astrocnn.datamodules.refusals import check_labels, check_training_classes, refuse, skipped_table
-from astrocnn.datamodules.splits import SPLITS, random_split, stored_split
+from astrocnn.datamodules.row_loaders import RowLoaders
+from astrocnn.datamodules.sky_split import reach
+from astrocnn.datamodules.split_rule import Split, SplitRule, Splittable
+from astrocnn.datamodules.splits import SPLITS
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.datasets.source import Source
 from astrocnn.errors import ConfigError, DataError, listed
-from astrocnn.functional.seeding import seed_of
 
 __all__ = ["ObjectDataModule"]
 
@@ -34,7 +43,7 @@ MOST_BAD = 100
 ON_BAD = ("error", "skip")
 
 
-class ObjectDataModule(ABC, LightningDataModule):
+class ObjectDataModule(RowLoaders):
     """Objects of some source, with or without a catalogue.
 
     A subclass says in :meth:`source` what holds the values; its own arguments come beside the ones here, which
@@ -47,8 +56,14 @@ class ObjectDataModule(ABC, LightningDataModule):
         n_bands, image_size, pixel_scale_arcsec: None takes the files'; another value than theirs is an error.
         classes: values of the label in the order of the classes, or names for the labels 0..K−1; the second of
             two is the positive class.
+        split_by: 'random', 'column', 'group' or 'sky'; None takes the column ``split`` where the table has it,
+            else ``group`` where it is named, else chance.
         val_fraction, test_fraction: shares of each class that validate and test, when no split is stored.
         split_seed: seed of that split.
+        sky_cell_deg: width in degrees of the cells of ``split_by='sky'``, of which HEALPix has the nearest power
+            of two; None chooses it from the extent of the set.
+        duplicate_radius_arcsec: objects nearer than this count as one, as do those with the same pixels; None
+            looks for no duplicates.
         seed: seed of the order of training.
         batch_size: images a batch and device.
         num_workers: processes that read batches; 0 reads in the training process.
@@ -60,12 +75,14 @@ class ObjectDataModule(ABC, LightningDataModule):
         spec: what :meth:`probe` found.
         catalog: after :meth:`setup`, one row a usable object: ``id``, ``index``, ``ra``, ``dec`` (degrees),
             ``label`` (−1 unknown), ``split`` ('' none) and the table's own columns.
+        parted: after :meth:`setup`, how the split came about; None where the objects cannot be split.
         skipped: after :meth:`setup`, ``id``, ``path`` and ``reason`` of what ``on_bad='skip'`` left out.
     """
 
     spec: DataSpec
     catalog: Table
     skipped: Table
+    parted: Split | None
 
     def __init__(
         self,
@@ -77,6 +94,7 @@ class ObjectDataModule(ABC, LightningDataModule):
         dec: str = "dec",
         group: str | None = None,
         split: str | None = "split",
+        split_by: str | None = None,
         bands: Sequence[str] | None = None,
         n_bands: int | None = None,
         classes: Sequence[str] | None = None,
@@ -85,6 +103,8 @@ class ObjectDataModule(ABC, LightningDataModule):
         val_fraction: float = 0.1,
         test_fraction: float = 0.2,
         split_seed: int = 0,
+        sky_cell_deg: float | None = None,
+        duplicate_radius_arcsec: float | None = 1.0,
         seed: int = 0,
         batch_size: int = 64,
         num_workers: int = 0,
@@ -109,13 +129,24 @@ class ObjectDataModule(ABC, LightningDataModule):
             "pixel_scale_arcsec": pixel_scale_arcsec,
         }
         self.classes = None if classes is None else tuple(str(name) for name in classes)
-        self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
+        self.split_rule = SplitRule(
+            by=split_by,
+            columns=self.columns,
+            val_fraction=val_fraction,
+            test_fraction=test_fraction,
+            seed=split_seed,
+            sky_cell_deg=sky_cell_deg,
+            skip=on_bad == "skip",
+        )
+        self.duplicate_radius_arcsec = checked_radius(duplicate_radius_arcsec, group=group)
         self.seed, self.batch_size, self.num_workers, self.on_bad = seed, batch_size, num_workers, on_bad
         self.selections = {name: dict(bounds) for name, bounds in (selections or {}).items()}
         self.strata, self.kind = tuple(strata or ()), kind
         self._objects: Objects | None = None
         self._packed: PackedArray | None = None
         self._no_split: DataError | None = None
+        self._duplicates: Duplicates | None = None
+        self._warned = False
 
     @abstractmethod
     def source(self, catalog: Catalog | None) -> Source:
@@ -163,11 +194,16 @@ class ObjectDataModule(ABC, LightningDataModule):
         return packed, np.searchsorted(numbers, objects.file)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the packed images and make ``catalog`` and ``skipped``.
+        """Open the packed images and make ``catalog`` and ``skipped``; warn of duplicates on two sides.
 
         Raises:
             DataError: images cannot be used (``on_bad='error'``), or none can.
         """
+        self._ready()
+        if stage in (None, "fit"):
+            self._warn_of_duplicates()
+
+    def _ready(self) -> None:
         if self._packed is not None:
             return
         objects = self._joined
@@ -185,38 +221,57 @@ class ObjectDataModule(ABC, LightningDataModule):
             )
         keep = np.flatnonzero(~bad)
         labels, ids = objects.labels[keep], objects.ids[keep]
-        split = self._split(objects.table[keep], labels, ids)
-        self.catalog = with_our_columns(
-            objects.table[keep],
-            {
-                "id": ids,
-                "index": np.arange(len(keep)),
-                **_sky(objects, packed, row, keep),
-                "label": labels,
-                "split": split,
-            },
-        )
+        position = _positions(objects, packed, row, keep)
+        table = objects.table[keep]
+        if self.columns["group"] == DUPLICATE_OF and DUPLICATE_OF not in table.colnames:
+            self._duplicates = self._find_duplicates(position, packed, row[keep])
+            table[DUPLICATE_OF] = self._duplicates.first(ids)
+        self.parted = self._part(Splittable(table, ids, labels, self.spec.classes, position, self._reach()))
+        ours = {
+            "id": ids,
+            "index": np.arange(len(keep)),
+            "ra": position[:, 0],
+            "dec": position[:, 1],
+            "label": labels,
+            "split": np.full(len(keep), "", dtype="U5") if self.parted is None else self.parted.names,
+        }
+        self.catalog = with_our_columns(table, ours)
         self.skipped = skipped_table(objects.problems + unread)
         self._row, self._labels, self._packed = row[keep], torch.from_numpy(labels), packed
 
-    def _split(self, table: Table, labels: NDArray[np.int64], ids: NDArray[np.str_]) -> NDArray[np.str_]:
-        self._no_split = None
-        name, group = self.columns["split"], self.columns["group"]
-        if name is not None and name in table.colnames:
-            return np.where(labels >= 0, stored_split(np.asarray(table[name]).astype(str), name=name), "")
+    def _part(self, objects: Splittable) -> Split | None:
         try:
-            return random_split(
-                labels,
-                ids,
-                val_fraction=self.val_fraction,
-                test_fraction=self.test_fraction,
-                seed=self.split_seed,
-                classes=self.spec.classes,
-                groups=None if group is None else group_names(table[group], ids),
-            )
+            return self.split_rule(objects)
         except DataError as error:
             self._no_split = error  # matters only to who asks for a split: a prediction takes all rows
-            return np.full(len(labels), "", dtype="U5")
+            return None
+
+    def _reach(self) -> float | None:
+        """Within how many arcsec an object must not have another of another split."""
+        own = reach(self.spec.image_shape, self.spec.pixel_scale_arcsec)
+        return None if own is None else max(own, self.duplicate_radius_arcsec or 0.0)
+
+    @property
+    def duplicates(self) -> Duplicates | None:
+        """The objects that stand more than once; None where they are not looked for."""
+        self._ready()
+        if self._duplicates is None and self.duplicate_radius_arcsec is not None:
+            position = np.stack([self.catalog["ra"], self.catalog["dec"]], axis=1)
+            self._duplicates = self._find_duplicates(position, self.reader.packed, self._row)
+        return self._duplicates
+
+    def _find_duplicates(
+        self, position: NDArray[np.float64], packed: PackedArray, row: NDArray[np.int64]
+    ) -> Duplicates:
+        return find_duplicates(position, packed, row, radius_arcsec=self.duplicate_radius_arcsec or 0.0)
+
+    def _warn_of_duplicates(self) -> None:
+        if self._warned or self.duplicates is None or self.parted is None:
+            return
+        self._warned = True
+        remedy = self.split_rule.remedy(self.parted)
+        if message := told(self.duplicates, self.catalog, self.spec.classes, remedy=remedy):
+            rank_zero_warn(message, category=DuplicateWarning, stacklevel=3)
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Rows of the catalogue that are in ``split``: 'train', 'val', 'test', or 'all'.
@@ -224,7 +279,7 @@ class ObjectDataModule(ABC, LightningDataModule):
         Raises:
             DataError: there is none, the labels are of one class, or the objects cannot be split.
         """
-        self.setup()
+        self._ready()
         if split == "all":
             return np.arange(len(self.catalog))
         if split not in SPLITS:
@@ -234,98 +289,35 @@ class ObjectDataModule(ABC, LightningDataModule):
             raise self._no_split
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
-            raise DataError(self._empty(split))
+            assert self.parted is not None
+            raise DataError(self.split_rule.why_empty(split, self.parted))
         if split == "train":
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows
 
-    def _empty(self, split: str) -> str:
-        name = self.columns["split"]
-        if name is not None and name in self._joined.table.colnames:
-            return (
-                f"no labelled object has the split {split!r} in the column {name!r} of {self.table}; write "
-                f"{split!r} there for some, or split at random with data.split=null."
-            )
-        if split == "train":
-            return "no object is left to train on; lower data.val_fraction or data.test_fraction."
-        return f"the {split} split is empty; raise data.{split}_fraction."
-
-    def gather(self, rows: NDArray[np.int64]) -> Batch:
-        """The batch of these rows (B,) of the catalogue."""
-        self.setup()
-        return self._reader(np.asarray(rows, dtype=np.int64))
-
     @property
-    def _reader(self) -> ReadObjects:
+    def reader(self) -> ReadObjects:
+        """Reads the rows of the catalogue."""
+        self._ready()
         assert self._packed is not None
         return ReadObjects(self._packed, self._row, self._labels)
 
-    def loader(self, rows: NDArray[np.int64]) -> SequentialBatches:
-        """Batches of these rows in order: whole ones and the rest."""
-        self.setup()
-        return SequentialBatches(
-            self._reader,
-            np.asarray(rows, dtype=np.int64),
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def train_dataloader(self) -> EpochBatches:
-        """The keyed batches of the trainer's epoch, from the trainer's batch on."""
-        trainer, rows = self.trainer, self.rows("train")
-        return EpochBatches(
-            self._reader,
-            rows,
-            batch_size=self.batch_size,
-            seed=self.seed,
-            position=lambda: (trainer.current_epoch, trainer.fit_loop.batch_idx + 1) if trainer else (0, 0),
-            rank=trainer.global_rank if trainer else 0,
-            world=trainer.world_size if trainer else 1,
-            num_workers=self.num_workers,
-            pin_memory=torch.cuda.is_available(),
-        )
-
-    def val_dataloader(self) -> SequentialBatches:
-        """The validation split, shared by the trainer's devices."""
-        return self.loader(self._own(self.rows("val")))
-
-    def test_dataloader(self) -> SequentialBatches:
-        """The test split, shared by the trainer's devices."""
-        return self.loader(self._own(self.rows("test")))
-
-    def predict_dataloader(self) -> SequentialBatches:
-        """Every row, shared by the trainer's devices."""
-        return self.loader(self._own(self.rows("all")))
-
-    def _own(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return rows[self.trainer.global_rank :: self.trainer.world_size] if self.trainer else rows
-
-    def training_sample(self, seed: int, n: int = 1024) -> Batch:
-        """Up to ``n`` random rows of the training split, the same for the same ``seed``."""
-        rows = np.random.default_rng(seed_of(seed)).permutation(self.rows("train"))[:n]
-        return self.gather(np.sort(rows))
-
     def valid_fraction(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The fraction of valid pixels (B,) of these rows."""
-        self.setup()
-        return self._reader.packed.valid_fraction[self._row[rows]]
+        return self.reader.packed.valid_fraction[self._row[rows]]
 
     def origin(self) -> tuple[Source, NDArray[np.int64], PackedArray]:
         """What holds the values, the number there of each row of the catalogue (N,), and the packed values."""
-        self.setup()
-        objects = self._joined
-        return objects.files, np.unique(objects.file)[self._row], self._reader.packed
+        packed, objects = self.reader.packed, self._joined
+        return objects.files, np.unique(objects.file)[self._row], packed
 
 
-def _sky(
+def _positions(
     objects: Objects, packed: PackedArray, row: NDArray[np.int64], keep: NDArray[np.int64]
-) -> dict[str, NDArray[np.float64]]:
-    """``ra`` and ``dec`` of the kept objects, from the table or else from the images."""
+) -> NDArray[np.float64]:
+    """Right ascension and declination (N, 2) of the kept objects, from the table or else from the images."""
     if objects.position is not None:
-        position = objects.position[keep]
-    elif packed.position is not None:
-        position = packed.position[row[keep]]
-    else:
-        position = np.full((len(keep), 2), np.nan)
-    return {"ra": position[:, 0], "dec": position[:, 1]}
+        return objects.position[keep]
+    if packed.position is not None:
+        return packed.position[row[keep]]
+    return np.full((len(keep), 2), np.nan)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from astrocnn.errors import DataError, listed
 from astrocnn.functional.seeding import seed_of
 
-__all__ = ["SPLITS", "random_split", "stored_split"]
+__all__ = ["SPLITS", "part_shares", "random_split", "stored_split"]
 
 SPLITS = ("train", "val", "test")
 SPELLINGS = {
@@ -42,6 +42,21 @@ def stored_split(values: Strings, *, name: str) -> Strings:
     return known
 
 
+def part_shares(*, val_fraction: float, test_fraction: float) -> dict[str, float]:
+    """The share of each part that is not empty.
+
+    Raises:
+        DataError: the fractions do not fit.
+    """
+    fractions = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
+    if min(val_fraction, test_fraction) < 0 or fractions["train"] < -1e-9:
+        raise DataError(
+            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} do not fit: neither may be "
+            "negative nor their sum above 1; the rest trains."
+        )
+    return {name: share for name, share in fractions.items() if share > 1e-9}
+
+
 def random_split(
     labels: Ints,
     ids: Strings,
@@ -60,24 +75,18 @@ def random_split(
     Raises:
         DataError: the fractions do not fit, or a class or the groups are too few to be shared.
     """
-    fractions = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
-    if min(val_fraction, test_fraction) < 0 or fractions["train"] < -1e-9:
-        raise DataError(
-            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} do not fit: neither may be "
-            "negative nor their sum above 1; the rest trains."
-        )
+    parts = part_shares(val_fraction=val_fraction, test_fraction=test_fraction)
     split = np.full(len(labels), "", dtype="U5")
-    shares = {name: share for name, share in fractions.items() if share > 1e-9}
     if groups is not None:
         labelled = np.flatnonzero(labels >= 0)
-        split[labelled] = _by_group(labels[labelled], groups[labelled], shares, seed, classes)
+        split[labelled] = _by_group(labels[labelled], groups[labelled], parts, seed, classes)
         return split
     for number, name in enumerate(classes):
         members = np.flatnonzero(labels == number)
         members = members[np.argsort(ids[members], kind="stable")]
         members = np.random.default_rng(seed_of(seed, number)).permutation(members)
         start = 0
-        for part, n in _counts(len(members), shares, name).items():
+        for part, n in _counts(len(members), parts, name).items():
             split[members[start : start + n]] = part
             start += n
     return split

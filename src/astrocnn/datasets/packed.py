@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from astrocnn.batch import Batch
+from astrocnn.datasets.equal_rows import equal_rows, probes
 from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError, listed
+from astrocnn.io.atomic import atomic_path
 from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
 from astrocnn.io.npy import RowWriter
 from astrocnn.io.sample import Sample, SampleInfo
@@ -101,6 +103,23 @@ class PackedArray:
         if self._variance is not None:
             batch["variance"] = torch.from_numpy(self._variance[rows])
         return batch
+
+    def equal_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each of ``rows`` (N,), the first of them with the same values and validity; itself if none has."""
+        return equal_rows(self._image, self._bits, rows, self._probes())
+
+    def _probes(self) -> NDArray[np.uint64]:
+        path = self.folder / "probes.npy"  # kept: on a cold disc, the first look reads the pages of all rows
+        try:
+            kept: NDArray[np.uint64] = np.load(path)
+            if kept.shape == (len(self),) and kept.dtype == np.uint64:
+                return kept
+        except (OSError, ValueError, EOFError):
+            pass
+        made = probes(self._image)
+        with suppress(OSError), atomic_path(path) as part:
+            np.save(part, made)
+        return made
 
 
 def pack(

@@ -63,6 +63,11 @@ class Source(ABC):
         """What tells object ``number`` from every other of the same options: its paths, or a row besides."""
         return "\0".join(self.paths[number])
 
+    def columns(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """What else is known of the objects ``numbers`` (N,), such as the tile of each: columns of N values."""
+        del numbers
+        return {}
+
     @abstractmethod
     def probe(self, number: int) -> SampleInfo:
         """What is known of object ``number`` before its pixels are read."""

@@ -1,5 +1,6 @@
 """Walk the HDUs of a FITS file: directly where the layout is plain, through astropy for every other."""
 
+import math
 import os
 import re
 import threading
@@ -22,9 +23,11 @@ __all__ = ["ASTROPY", "Hdu", "Header", "NotPlainError", "astropy_hdus", "extent"
 
 BLOCK = 2880
 CARD = 80
+END = b"END     "
 LONGEST_HEADER = 16 * 2**20
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-TEXT = re.compile(r"'((?:[^']|'')*)'")
+CARDS = re.compile(r"(.{8})(?:=(.{71})|(.{72}))", re.DOTALL)
+TEXT = re.compile(r"'([^']*(?:''[^']*)*)'")
 
 # warnings.catch_warnings changes the state of the whole process, so only one thread may be inside it
 ASTROPY = threading.RLock()
@@ -39,9 +42,11 @@ class Header:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self._cards: dict[str, str] = {}
-        for key, rest in self._split():
-            self._cards.setdefault(key, rest)
+        found: list[tuple[str, str, str]] = CARDS.findall(raw.decode("latin-1"))
+        self._cards = {key.rstrip(): rest for key, rest, _ in reversed(found) if rest}  # the first one counts
+        if b"HIERARCH " in raw:
+            for key, rest in self._split():
+                self._cards.setdefault(key, rest)
 
     def _split(self) -> Iterator[tuple[str, str]]:
         """Keyword (of HIERARCH cards the long one) and the rest of each card that has a value."""
@@ -55,24 +60,31 @@ class Header:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key`` as str, bool, int or float; ``default`` where it is absent or undefined."""
-        text = self._cards.get(key, "").strip()
+        text = self._cards.get(key)
+        if text is None:
+            return default
+        text = text.strip()
         if text.startswith("'"):
             match = TEXT.match(text)
             if match is None or text.endswith("&'"):
                 raise NotPlainError(f"the value of {key}")
             return match[1].replace("''", "'").rstrip()
-        text = text.partition("/")[0].strip()
+        text = text.partition("/")[0].rstrip()
         if not text:
             return default
         if text in ("T", "F"):
             return text == "T"
         try:
-            return int(text)
+            if "_" not in text:  # which Python allows between digits, and FITS does not
+                return int(text)
         except ValueError:
             try:
-                return float(text.replace("D", "E").replace("d", "e"))
+                number = float(text.replace("D", "E").replace("d", "e"))
+                if math.isfinite(number):
+                    return number
             except ValueError:
-                raise NotPlainError(f"the value of {key}") from None
+                pass
+        raise NotPlainError(f"the value of {key}")
 
     def items(self) -> Iterator[tuple[str, str, str]]:
         """Keyword, value as text and comment of each card that has a value."""
@@ -159,18 +171,18 @@ def header_at(
         NotPlainError: the file does not begin as FITS does.
     """
     file.seek(offset)
-    raw = file.read(BLOCK)
+    raw = bytearray(file.read(BLOCK))
     start = raw[:10]
     if number == 0 and start != b"SIMPLE  = ":
         raise NotPlainError("no SIMPLE card")
     if number > 0 and start != b"XTENSION= ":
         return None, offset
     while True:
-        last = raw[-BLOCK:]
-        for card in range(0, len(last), CARD):
-            if last[card : card + 8] == b"END     ":
-                end = len(raw) - len(last) + card
-                return Header(raw[:end]), offset + len(raw)
+        end = raw.find(END, max(0, len(raw) - BLOCK))
+        while end >= 0 and end % CARD:
+            end = raw.find(END, end + 1)
+        if end >= 0:
+            return Header(bytes(raw[:end])), offset + len(raw)
         more = file.read(BLOCK)
         if len(more) < BLOCK or len(raw) > LONGEST_HEADER:
             raise DataError(

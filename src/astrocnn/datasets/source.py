@@ -45,8 +45,8 @@ class Source(ABC):
         incomplete: (id, reason) of each object that was found but cannot be read.
     """
 
-    ids: list[str]
-    paths: list[tuple[str, ...]]
+    ids: Sequence[str]
+    paths: Sequence[tuple[str, ...]]
     incomplete: list[tuple[str, str]]
 
     @property

@@ -17,7 +17,7 @@ from astrocnn.io.sample import Sample, SampleInfo
 
 __all__ = ["Match", "Source", "without_suffix"]
 
-SUFFIX = re.compile(r"(\.(fits|fit|fts|fz|gz))+$", re.IGNORECASE)
+SUFFIX = re.compile(r"(\.(fits|fit|fts|fz|gz|png|jpe?g|tiff?|webp|gif|bmp))+$", re.IGNORECASE)
 ROWS_A_TASK = 32
 
 
@@ -130,9 +130,9 @@ class Source(ABC):
         without = np.setdiff1d(np.arange(len(self)), file)
         return Match(file, without, by)
 
-    def _keys(self, base: Path | None) -> dict[str, list[str]]:
+    def _keys(self, base: Path | None) -> dict[str, Sequence[str]]:
         first = [files[0] for files in self.paths]
-        keys = {
+        keys: dict[str, Sequence[str]] = {
             "id": self.ids,
             "stem": [without_suffix(os.path.basename(path)) for path in first],
             "name": [os.path.basename(path) for path in first],
@@ -155,7 +155,7 @@ class Source(ABC):
 
 
 def without_suffix(name: str) -> str:
-    """A file's name without the suffixes of FITS and compression."""
+    """A file's name without the suffixes of FITS, compression and pictures."""
     return SUFFIX.sub("", name)
 
 

@@ -1,0 +1,131 @@
+"""Which columns of a table are the photometry: named, by a pattern, or by the names that catalogues use."""
+
+import re
+from collections.abc import Sequence
+
+from astrocnn.errors import DataError, listed
+
+__all__ = ["find_errors", "find_features"]
+
+BANDS = (*("FUV", "NUV"), *"uUBgGVrRiIzZyYJHK", *("Ks", "W1", "W2", "W3", "W4"))
+"""In the order of wavelength, in which features found by name stand."""
+ERRORS = re.compile(r"err|sigma|unc|ivar|std|^e_|_e$|flag|quality", re.IGNORECASE)
+WORDS = {"magnitude": re.compile("mag", re.IGNORECASE), "flux": re.compile("flux", re.IGNORECASE)}
+
+
+def find_features(
+    wanted: Sequence[str] | str | None, columns: Sequence[str], *, quantity: str, source: object
+) -> list[str]:
+    """The columns that are features.
+
+    Args:
+        wanted: names; or a pattern in which * stands for a band (letters and digits, no '_'); None looks for the
+            largest family of columns whose names differ in the band alone, as mag_u_lsst, mag_g_lsst, ...
+        columns: those of the table.
+        quantity: 'magnitude' or 'flux': what such names contain.
+        source: the table, for messages.
+
+    Raises:
+        DataError: a pattern matches nothing, or no family is found, or two that are equally large.
+    """
+    if wanted is None:
+        return _largest_family(columns, quantity, source)
+    if not isinstance(wanted, str):
+        return [str(name) for name in wanted]
+    if "*" not in wanted:
+        return [wanted]
+    matched = _matched(wanted, columns)
+    if not matched:
+        raise DataError(
+            f"no column of {source} matches data.features={wanted!r} (* stands for letters and digits, not for "
+            f"'_'); its columns are {listed(columns, most=30)}."
+        )
+    return [matched[band] for band in _by_wavelength(matched)]
+
+
+def find_errors(
+    wanted: Sequence[str] | str | None,
+    features: Sequence[str],
+    pattern: Sequence[str] | str | None,
+    columns: Sequence[str],
+    *,
+    source: object,
+) -> list[str] | None:
+    """The columns that hold the features' errors, in the features' order; None where none are wanted.
+
+    Args:
+        wanted: one name a feature; or a pattern in which * stands for the feature's band.
+        features: the columns whose errors they are.
+        pattern: of the features, if a pattern found them.
+        columns: those of the table.
+        source: the table, for messages.
+
+    Raises:
+        DataError: not one error a feature.
+    """
+    if wanted is None:
+        return None
+    if not isinstance(wanted, str):
+        names = [str(name) for name in wanted]
+        if len(names) != len(features):
+            raise DataError(
+                f"data.errors names {len(names)} columns for {len(features)} features "
+                f"({listed(features, most=12)}); give one for each, in their order."
+            )
+        return names
+    if "*" not in wanted and len(features) == 1:
+        return [wanted]
+    matched = _matched(wanted, columns)
+    bands = [_band_of(name, pattern) for name in features]
+    missing = [name for name, band in zip(features, bands, strict=True) if band not in matched]
+    if missing:
+        raise DataError(
+            f"data.errors={wanted!r} gives no column of {source} for {listed(missing, most=12)} (it matches "
+            f"{listed(list(matched.values()), most=12) or 'none'}); give a list with one for each feature."
+        )
+    return [matched[str(band)] for band in bands]
+
+
+def _matched(pattern: str, columns: Sequence[str]) -> dict[str, str]:
+    """{what * stands for: column}, in the table's order."""
+    expression = re.compile("([A-Za-z0-9]+)".join(re.escape(part) for part in pattern.split("*", 1)))
+    hits = [(hit, name) for name in columns if (hit := expression.fullmatch(name))]
+    return {hit[1]: name for hit, name in hits}
+
+
+def _by_wavelength(bands: Sequence[str] | dict[str, str]) -> list[str]:
+    """In the order of wavelength where all are known bands; else as they come."""
+    names = list(bands)
+    return sorted(names, key=BANDS.index) if set(names) <= set(BANDS) else names
+
+
+def _band_of(name: str, pattern: Sequence[str] | str | None) -> str | None:
+    """What tells this feature from the others: what * stood for, or the only word that is a band."""
+    if isinstance(pattern, str) and "*" in pattern:
+        return next(iter(_matched(pattern, [name])), None)
+    found = {word for word in re.split(r"[^A-Za-z0-9]+", name) if word in BANDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def _largest_family(columns: Sequence[str], quantity: str, source: object) -> list[str]:
+    families: dict[str, dict[str, str]] = {}
+    for name in columns:
+        words = re.split(r"([^A-Za-z0-9]+)", name)
+        for i, word in enumerate(words):
+            if (
+                word in BANDS
+                and not ERRORS.search(name)
+                and (len(words) == 1 or WORDS[quantity].search(name))
+            ):
+                families.setdefault("".join([*words[:i], "*", *words[i + 1 :]]), {})[word] = name
+    sizes = sorted((len(members) for members in families.values()), reverse=True)
+    if not sizes or sizes[0] < 2 or (len(sizes) > 1 and sizes[0] == sizes[1]):
+        several = [name for name, members in families.items() if sizes and len(members) == sizes[0]]
+        found = f"several fit equally well ({listed(several)})" if len(several) > 1 else "none is found"
+        raise DataError(
+            f"which columns of {source} are the {quantity}s? Looking for names that differ in the band alone, as "
+            f"mag_g and mag_r, {found}; name them with data.features=[...] or data.features='mag_*'; its columns "
+            f"are {listed(columns, most=30)}."
+        )
+    members = max(families.values(), key=len)
+    return [members[band] for band in _by_wavelength(members)]

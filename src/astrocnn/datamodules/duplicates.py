@@ -72,6 +72,27 @@ class Duplicates:
         differ: Ints = pairs[number[pairs[:, 0]] != number[pairs[:, 1]]]
         return differ
 
+    def across(self, catalog: Table) -> Ints:
+        """Rows of two members (n, 2) of each group that is on two sides of the split."""
+        split = np.asarray(catalog["split"])
+        return self.differing(split, split != "")
+
+    def contradicting(self, catalog: Table) -> Ints:
+        """Rows of two members (n, 2) of each group that has two labels."""
+        labels = np.asarray(catalog["label"])
+        return self.differing(labels, labels >= 0)
+
+    def summary(self, catalog: Table) -> dict[str, int]:
+        """How many rows stand for how many objects, what shows it, and what is wrong with them."""
+        return {
+            "rows": len(self.rows),
+            "objects": len(np.unique(self.group[self.rows])),
+            "rows_by_position": int(self.by_position.sum()),
+            "rows_by_pixels": int(self.by_pixels.sum()),
+            "objects_on_two_sides": len(self.across(catalog)),
+            "objects_with_two_labels": len(self.contradicting(catalog)),
+        }
+
     def table(self, catalog: Table) -> Table:
         """The objects that stand more than once, group after group, with what shows it."""
         rows = self.rows
@@ -132,8 +153,8 @@ def find_duplicates(
 def same_place(position: NDArray[np.float64], *, radius_arcsec: float) -> Ints:
     """Pairs of rows (n, 2) that join all objects with others within ``radius_arcsec``.
 
-    A position that all objects share, and (0, 0), are taken to stand for none. Where objects crowd, the joined
-    ones may be an eighth of the radius farther apart.
+    A position that all objects share, and (0, 0), are taken to stand for none. Where more than 20 million pairs
+    are that near, positions are rounded to an eighth of the radius first.
 
     Raises:
         ConfigError: the radius joins everything with everything.
@@ -184,8 +205,7 @@ def told(duplicates: Duplicates, catalog: Table, classes: tuple[str, ...], *, re
     """What is wrong with the duplicates: on two sides of the split, or with two labels; None when nothing is."""
     ids, split = np.asarray(catalog["id"]), np.asarray(catalog["split"])
     labels = np.asarray(catalog["label"])
-    across = duplicates.differing(split, split != "")
-    contradicting = duplicates.differing(labels, labels >= 0)
+    across, contradicting = duplicates.across(catalog), duplicates.contradicting(catalog)
     said = []
     if len(across):
         examples = [f"{ids[a]} ({split[a]}) and {ids[b]} ({split[b]})" for a, b in across]

@@ -161,6 +161,7 @@ class ObjectDataModule(RowLoaders):
         if self._objects is None:
             catalog = None if self.table is None else read_catalog(self.table, self.columns)
             objects = join(self.source(catalog), catalog, columns=self.columns, classes=self.classes)
+            self.split_rule.check(objects.table, self.table or "the set without data.catalog")
             refuse(objects.problems, skip=self.on_bad == "skip")
             self.spec = find_spec(objects, wanted=self.wanted, skip=self.on_bad == "skip")
             self._objects = objects
@@ -200,8 +201,10 @@ class ObjectDataModule(RowLoaders):
             DataError: images cannot be used (``on_bad='error'``), or none can.
         """
         self._ready()
-        if stage in (None, "fit"):
-            self._warn_of_duplicates()
+        if stage in (None, "fit") and not self._warned:
+            self._warned = True
+            if message := self.duplicate_warning():
+                rank_zero_warn(message, category=DuplicateWarning, stacklevel=2)
 
     def _ready(self) -> None:
         if self._packed is not None:
@@ -265,13 +268,12 @@ class ObjectDataModule(RowLoaders):
     ) -> Duplicates:
         return find_duplicates(position, packed, row, radius_arcsec=self.duplicate_radius_arcsec or 0.0)
 
-    def _warn_of_duplicates(self) -> None:
-        if self._warned or self.duplicates is None or self.parted is None:
-            return
-        self._warned = True
+    def duplicate_warning(self) -> str | None:
+        """In words, that duplicates are on two sides of the split or have two labels; None where none are."""
+        if self.duplicates is None or self.parted is None:
+            return None
         remedy = self.split_rule.remedy(self.parted)
-        if message := told(self.duplicates, self.catalog, self.spec.classes, remedy=remedy):
-            rank_zero_warn(message, category=DuplicateWarning, stacklevel=3)
+        return told(self.duplicates, self.catalog, self.spec.classes, remedy=remedy)
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Rows of the catalogue that are in ``split``: 'train', 'val', 'test', or 'all'.

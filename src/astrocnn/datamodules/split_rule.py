@@ -11,6 +11,7 @@ from astrocnn.datamodules import sky_split
 from astrocnn.datamodules.catalog import DUPLICATE_OF, group_names
 from astrocnn.datamodules.splits import part_shares, random_split, stored_split
 from astrocnn.errors import ConfigError, DataError, choose, listed
+from astrocnn.io.tables import column
 
 __all__ = ["RULES", "Split", "SplitRule", "Splittable"]
 
@@ -96,17 +97,24 @@ class SplitRule:
                 "degrees, and only data.split_by=sky has them."
             )
 
+    def check(self, table: Table, source: str) -> None:
+        """Raise a :class:`DataError` unless the table has the column that ``by='column'`` asks for."""
+        if self.by == "column":
+            column(table, str(self.column), "data.split", source=source)
+
     def __call__(self, objects: Splittable) -> Split:
         """Part the objects.
 
         Raises:
-            DataError: they cannot be parted so: the column is missing or strange, classes or groups are too few,
+            DataError: they cannot be parted so: the column holds strange values, classes or groups are too few,
                 positions or the pixel scale are unknown.
         """
         by = self.by
         if by is None:
             stored = self.column is not None and self.column in objects.table.colnames
             by = "column" if stored else "random" if self.group is None else "group"
+        if not (objects.labels >= 0).any():
+            return _split(by, "not at all: no object has a label", np.full(len(objects.ids), "", dtype="U5"))
         return RULES[by](self, objects)
 
     def _random(self, objects: Splittable) -> Split:
@@ -115,11 +123,6 @@ class SplitRule:
 
     def _column(self, objects: Splittable) -> Split:
         name = str(self.column)
-        if name not in objects.table.colnames:
-            raise DataError(
-                f"data.split_by=column, but the table has no column {name!r} (its columns are "
-                f"{listed(objects.table.colnames, most=30)}); name it with data.split=<column>."
-            )
         names = stored_split(np.asarray(objects.table[name]).astype(str), name=name)
         return _split("column", f"by the column {name!r}", np.where(objects.labels >= 0, names, ""))
 
@@ -164,7 +167,7 @@ class SplitRule:
                 "data.split_by=sky keeps cutouts of two splits from overlapping, for which it needs to know "
                 "their size on the sky, and the files have no pixel scale; give data.pixel_scale_arcsec=..."
             )
-        if not len(chosen) or (unplaced.any() and not self.skip):
+        if unplaced.any() and not (self.skip and len(chosen)):
             who = objects.ids[unplaced].tolist()
             raise DataError(
                 f"data.split_by=sky, but {len(who)} of {len(who) + len(chosen)} labelled objects have no position "

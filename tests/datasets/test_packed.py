@@ -15,6 +15,7 @@ from astropy.io import fits
 from astrocnn.datasets.cutouts import CutoutFiles
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.errors import DataError
+from astrocnn.io.layers import Variance
 
 Write = Callable[..., np.ndarray]
 
@@ -26,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def packed(folder: Path, *, variance: bool = False, **options: object) -> PackedArray:
-    files = CutoutFiles(f"{folder}/img/*.fits", variance_hdu="VARIANCE" if variance else None)
+    files = CutoutFiles(f"{folder}/img/*.fits", variance=Variance("VARIANCE") if variance else None)
     given = {"shape": (2, 5, 7), "bands": ("g", "r"), **options}
     return pack(files, np.arange(len(files)), **given)  # type: ignore[arg-type]
 

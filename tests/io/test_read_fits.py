@@ -12,6 +12,7 @@ from astropy.io import fits
 from astrocnn.errors import DataError
 from astrocnn.io.fits import probe, read
 from astrocnn.io.headers import BLOCK
+from astrocnn.io.layers import Variance
 
 RealData = Callable[[str], Path]
 CUBE = np.random.default_rng(0).normal(size=(3, 6, 5)).astype(np.float32)
@@ -108,7 +109,7 @@ def test_hdu_selection(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(path).flux[0], CUBE[0])
     np.testing.assert_array_equal(read(path, hdu="r").flux[0], CUBE[1])
     np.testing.assert_array_equal(read(path, hdu=3).flux[0], CUBE[2])
-    several = read(path, hdu=["I", "G"], variance_hdu=["VAR", "VAR"])
+    several = read(path, hdu=["I", "G"], variance=Variance(["VAR", "VAR"]))
     np.testing.assert_array_equal(several.flux, CUBE[[2, 0]])
     assert several.info.bands == ("I", "G")
     assert several.variance is not None
@@ -116,7 +117,7 @@ def test_hdu_selection(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no HDU 'SCI'.*HDU 1 \(G\): 6 × 5.*data\.hdu="):
         read(path, hdu="SCI")
     with pytest.raises(DataError, match=r"variance is 1 × 6 × 5 but the image is 3 × 6 × 5"):
-        read(path, hdu=["G", "R", "I"], variance_hdu="VAR")
+        read(path, hdu=["G", "R", "I"], variance=Variance("VAR"))
     with pytest.raises(DataError, match="HDU 0: holds no image"):
         read(path, hdu=0)
 
@@ -136,7 +137,7 @@ def test_variance_decides_validity_too(tmp_path: Path) -> None:
     variance = np.ones_like(CUBE)
     variance[0, 0, 0], variance[1, 1, 1], variance[2, 2, 2] = np.nan, -1, 0
     hdus = (fits.PrimaryHDU(CUBE), fits.ImageHDU(variance, name="VARIANCE"))
-    image = read(write(tmp_path / "a.fits", *hdus), variance_hdu="VARIANCE")
+    image = read(write(tmp_path / "a.fits", *hdus), variance=Variance("VARIANCE"))
     assert np.argwhere(~image.valid).tolist() == [[0, 0, 0], [1, 1, 1]]
     assert image.flux[0, 0, 0] == 0
 

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.cutouts import CutoutDataModule
-from astrocnn.io.fits import HDUS
 
 __all__ = ["LensDataModule"]
 
@@ -39,7 +39,7 @@ class LensDataModule(CutoutDataModule):
         sim_seed: int = 0,
         n_workers: int | None = None,
         group: str | None = None,
-        variance_hdu: HDUS = None,
+        variance: Mapping[str, Any] | None = None,
         n_bands: int | None = None,
         classes: Sequence[str] = ("non-lens", "lens"),
         image_size: int | Sequence[int] | None = None,
@@ -57,7 +57,7 @@ class LensDataModule(CutoutDataModule):
     ) -> None:
         super().__init__(
             group=group,
-            variance_hdu=variance_hdu,
+            variance=variance,
             bands=tuple(bands),
             n_bands=n_bands,
             classes=classes,

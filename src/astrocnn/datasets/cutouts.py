@@ -1,7 +1,8 @@
-"""Cutouts held as FITS files: one file an object, or one file an object and band."""
+"""Cutouts held as files: one file an object, or one file an object and band; masks and variances beside them."""
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,14 @@ import numpy as np
 from astrocnn.datasets.patterns import found
 from astrocnn.datasets.source import Source, without_suffix
 from astrocnn.errors import DataError, listed
-from astrocnn.io.fits import HDUS, probe, read
+from astrocnn.io import fits, pictures
+from astrocnn.io.layers import Files, FluxScale, Mask, Variance
 from astrocnn.io.sample import Sample, SampleInfo
+from astrocnn.io.select import HDUS
 
 __all__ = ["CutoutFiles"]
+
+Key = tuple[str, ...]
 
 
 class CutoutFiles(Source):
@@ -23,80 +28,146 @@ class CutoutFiles(Source):
             band). An object's id is what the last ``*`` matched, without suffixes of FITS. Where the patterns
             of all bands have equally many wildcards, the files of an object agree in what each one matched.
         hdu: which HDU holds the image, as in :func:`astrocnn.io.fits.read`.
-        variance_hdu: which HDU holds the variance, if any.
+        mask: where the mask is, if any; its files are one pattern, or one a band, and belong to the object with
+            whose images they agree in what the wildcards matched.
+        variance: where the variance is, if any, likewise.
+        flux: the unit to bring all to; None leaves the values as stored.
 
     Attributes:
         bands: the mapping's keys; None for one file an object.
+        pictures: whether the files are pictures (PNG, JPEG) and not FITS.
 
     Raises:
-        DataError: a pattern matches nothing.
+        DataError: a pattern matches nothing, or pictures are asked for what they cannot have.
     """
 
     def __init__(
-        self, images: str | Mapping[str, str], *, hdu: HDUS = None, variance_hdu: HDUS = None
+        self,
+        images: str | Mapping[str, str],
+        *,
+        hdu: HDUS = None,
+        mask: Mask | None = None,
+        variance: Variance | None = None,
+        flux: FluxScale | None = None,
     ) -> None:
-        self.images, self.hdu, self.variance_hdu = images, hdu, variance_hdu
+        self.images, self.hdu, self.mask, self.variance, self.flux = images, hdu, mask, variance, flux
         self.bands = tuple(str(band) for band in images) if isinstance(images, Mapping) else None
-        patterns = [str(p) for p in images.values()] if isinstance(images, Mapping) else [str(images)]
-        if not patterns:
-            raise DataError("data.images={} is empty; give a pattern, or one pattern a band.")
-        matches = [found(pattern, "data.images") for pattern in patterns]
+        roles = {"image": _patterns("data.images", images, self.bands)}
+        for name, layer in (("mask", mask), ("variance", variance)):
+            if layer is not None and layer.files is not None:
+                roles[name] = _patterns(f"{layer.option}.files", layer.files, self.bands)
         self.incomplete: list[tuple[str, str]] = []
-        paths: list[tuple[str, tuple[str, ...]]]
-        paths = (
-            [(key[-1], (path,)) for key, path in matches[0]] if self.bands is None else self._joined(matches)
-        )
-        paths.sort(key=lambda item: item[1])
-        self.ids = [without_suffix(key) or without_suffix(os.path.basename(files[0])) for key, files in paths]
-        self.paths = [files for _, files in paths]
+        objects = self._joined(roles)
+        objects.sort(key=lambda item: item[1])
+        self.ids = [
+            without_suffix(key) or without_suffix(os.path.basename(paths[0])) for key, paths in objects
+        ]
+        self.paths = [paths for _, paths in objects]
+        ends = np.cumsum([len(patterns) for patterns in roles.values()]).tolist()
+        self._parts = dict(zip(roles, map(slice, [0, *ends], ends), strict=False))
+        self.pictures = self._are_pictures()
 
-    def _joined(self, matches: list[list[tuple[tuple[str, ...], str]]]) -> list[tuple[str, tuple[str, ...]]]:
-        whole = len({len(files[0][0]) for files in matches}) == 1
-        tables: list[dict[tuple[str, ...], str]] = []
-        for files in matches:
-            table: dict[tuple[str, ...], str] = {}
-            for key, path in files:
-                key = key if whole else key[-1:]
-                if key in table:
-                    raise DataError(
-                        f"{table[key]} and {path} are of the same object ({key[-1]}) and band; "
-                        "make the pattern narrower (data.images)."
-                    )
-                table[key] = path
-            tables.append(table)
+    def _joined(self, roles: Mapping[str, Mapping[str, str]]) -> list[tuple[str, tuple[str, ...]]]:
+        """(what the last wildcard matched, paths) of each object that has a file for every pattern."""
+        named = [(role, band) for role, patterns in roles.items() for band in patterns]
+        files = [found(roles[role][band], _option(role)) for role, band in named]
+        if len(files) == 1:
+            return [(key[-1], (path,)) for key, path in files[0]]
+        whole = len({len(each[0][0]) for each in files}) == 1
+        tables = [_by_key(each, whole, _option(role)) for each, (role, _) in zip(files, named, strict=True)]
         joined = []
         for key in sorted(set().union(*tables)):
-            missing = [band for band, table in zip(self.bands or (), tables, strict=True) if key not in table]
-            if missing:
-                self.incomplete.append((key[-1], f"no image in band {listed(missing)}"))
-            else:
+            missing: dict[str, list[str]] = {}
+            for (role, band), table in zip(named, tables, strict=True):
+                if key not in table:
+                    missing.setdefault(role, []).append(band)
+            if not missing:
                 joined.append((key[-1], tuple(table[key] for table in tables)))
+            elif "image" not in missing or len(missing["image"]) < len(roles["image"]):
+                lacking = [f"no {role}{_of_bands(bands)}" for role, bands in missing.items()]
+                self.incomplete.append((key[-1], " and ".join(lacking)))
         if not joined:
+            what = f"an image in every band {listed(self.bands)}" if self.bands else "an image"
+            others = "".join(f" and a {role}" for role in roles if role != "image")
             raise DataError(
-                f"no object has an image in every band {listed(self.bands or ())}: what the last * matches "
-                f"differs ({listed([next(iter(table))[-1] for table in tables])}); "
-                "place the last * of each pattern at the object's name (data.images)."
+                f"no object has {what}{others}: what the last * matches differs "
+                f"({listed([next(iter(table))[-1] for table in tables])}); place the last * of each pattern at "
+                f"the object's name ({listed([_option(role) for role in roles])})."
             )
         return joined
 
+    def _are_pictures(self) -> bool:
+        images = {path for paths in self.paths for path in paths[self._parts["image"]]}
+        found = {path for path in images if pictures.is_picture(path)}
+        if not found:
+            return False
+        if len(found) < len(images):
+            fits_file = next(iter(images - found))
+            raise DataError(
+                f"data.images matches pictures and FITS files, such as {min(found)} and {fits_file}; give patterns "
+                "that match one kind."
+            )
+        asked = {
+            "data.hdu": self.hdu,
+            "data.mask": self.mask,
+            "data.variance": self.variance,
+            "data.flux_unit": self.flux,
+        }
+        named = [option for option, value in asked.items() if value is not None]
+        if named:
+            raise DataError(
+                f"{min(found)} is a picture, which has no HDUs, masks, variances or units of flux; leave out "
+                f"{listed(named)}, or give FITS files."
+            )
+        return True
+
     @property
     def options(self) -> dict[str, Any]:
-        return {"hdu": self.hdu, "variance_hdu": self.variance_hdu, "by_band": self.bands}
+        layers = {"mask": self.mask, "variance": self.variance, "flux": self.flux}
+        given = {name: asdict(layer) for name, layer in layers.items() if layer is not None}
+        return {"hdu": self.hdu, "by_band": self.bands, **given}
 
     @property
     def has_variance(self) -> bool:
-        return self.variance_hdu is not None
+        return self.variance is not None
 
     def probe(self, number: int) -> SampleInfo:
         """The headers of object ``number``, of all its bands."""
-        infos = [probe(path, hdu=self.hdu, variance_hdu=self.variance_hdu) for path in self.paths[number]]
+        images, layers = self._files(number)
+        if self.pictures:
+            infos = [pictures.probe(path) for path in images]
+        else:
+            infos = [
+                fits.probe(
+                    path,
+                    hdu=self.hdu,
+                    mask=self.mask,
+                    variance=self.variance,
+                    flux=self._flux(i),
+                    **layers[i],
+                )
+                for i, path in enumerate(images)
+            ]
         return infos[0] if self.bands is None else self._stacked(number, infos)
 
     def read(self, number: int, *, sky: bool = False) -> Sample:
         """The pixels of object ``number``, bands stacked."""
-        parts = [
-            read(path, hdu=self.hdu, variance_hdu=self.variance_hdu, sky=sky) for path in self.paths[number]
-        ]
+        images, layers = self._files(number)
+        if self.pictures:
+            parts = [pictures.read(path) for path in images]
+        else:
+            parts = [
+                fits.read(
+                    path,
+                    hdu=self.hdu,
+                    mask=self.mask,
+                    variance=self.variance,
+                    flux=self._flux(i),
+                    sky=sky,
+                    **layers[i],
+                )
+                for i, path in enumerate(images)
+            ]
         if self.bands is None:
             return parts[0]
         info = self._stacked(number, [part.info for part in parts])
@@ -108,8 +179,26 @@ class CutoutFiles(Source):
             np.concatenate(variances) if variances else None,
         )
 
+    def _files(self, number: int) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+        """The images of an object, and for each of them the files of its mask and variance."""
+        paths = self.paths[number]
+        images = paths[self._parts["image"]]
+        others: list[dict[str, Any]] = [{} for _ in images]
+        for role in ("mask", "variance"):
+            if role in self._parts:
+                given = paths[self._parts[role]]
+                for i in range(len(images)):
+                    others[i][f"{role}_path"] = given[i if len(given) > 1 else 0]
+        return images, others
+
+    def _flux(self, i: int) -> FluxScale | None:
+        """The scale of band ``i``'s file, whose one plane is not named by its header but by the mapping."""
+        if self.flux is None or self.bands is None:
+            return self.flux
+        return self.flux.of_band(self.bands, i)
+
     def _stacked(self, number: int, infos: list[SampleInfo]) -> SampleInfo:
-        for path, info in zip(self.paths[number], infos, strict=True):
+        for path, info in zip(self.paths[number], infos, strict=False):
             if info.shape[0] != 1:
                 raise DataError(
                     f"{path} holds {info.shape[0]} planes; with one file a band (data.images as a mapping) "
@@ -122,6 +211,44 @@ class CutoutFiles(Source):
                 )
         first = infos[0]
         shape = (len(infos), *first.shape[1:])
-        return SampleInfo(
-            shape, self.bands or (), True, first.ra, first.dec, first.pixel_scale_arcsec, first.unit
+        unit = first.unit if all(info.unit == first.unit for info in infos) else None
+        return SampleInfo(shape, self.bands or (), True, first.ra, first.dec, first.pixel_scale_arcsec, unit)
+
+
+def _option(role: str) -> str:
+    return "data.images" if role == "image" else f"data.{role}.files"
+
+
+def _of_bands(bands: list[str]) -> str:
+    named = [band for band in bands if band]
+    return f" in band {listed(named)}" if named else ""
+
+
+def _patterns(option: str, files: Files, bands: tuple[str, ...] | None) -> dict[str, str]:
+    """Pattern by band; one that is for all bands stands under ''."""
+    if not isinstance(files, Mapping):
+        return {"": str(files)}
+    if not files:
+        raise DataError(f"{option}={{}} is empty; give a pattern, or one pattern a band.")
+    by_band = {str(band): str(pattern) for band, pattern in files.items()}
+    if bands is None or set(by_band) != set(bands):
+        have = f"of {listed(bands)}" if bands else "a single pattern"
+        raise DataError(
+            f"{option} has patterns of the bands {listed(by_band)}, but data.images is {have}; give the same bands, "
+            "or one pattern for all."
         )
+    return {band: by_band[band] for band in bands}
+
+
+def _by_key(files: list[tuple[Key, str]], whole: bool, option: str) -> dict[Key, str]:
+    """Path by what the wildcards matched (all of them, or the last), without suffixes."""
+    table: dict[Key, str] = {}
+    for key, path in files:
+        short = (*(key[:-1] if whole else ()), without_suffix(key[-1]))
+        if short in table:
+            raise DataError(
+                f"{table[short]} and {path} are of the same object ({short[-1]}) and band; "
+                f"make the pattern narrower ({option})."
+            )
+        table[short] = path
+    return table

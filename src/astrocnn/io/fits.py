@@ -1,79 +1,108 @@
 """One FITS file into a (C, H, W) cutout: flux, validity, variance, band names, position, pixel scale, unit."""
 
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError, listed
-from astrocnn.io.headers import Hdu, NotPlainError, astropy_hdus, plain_hdus
+from astrocnn.errors import DataError
+from astrocnn.io.float32 import physical, to_float32
+from astrocnn.io.flux_units import flux_factor, needs_pixel_area
+from astrocnn.io.headers import Hdu
+from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
+from astrocnn.io.quality import good_pixels
 from astrocnn.io.sample import Sample, SampleInfo
+from astrocnn.io.select import HDUS, Path, Walk, one_grid, with_hdus
 from astrocnn.io.sky import centre_and_scale
+from astrocnn.io.variance import to_variance
 
-__all__ = ["HDUS", "probe", "read"]
+__all__ = ["HDUS", "Both", "factors", "probe", "read"]
 
 T = TypeVar("T")
-HDUS = None | str | int | Sequence[str | int]
-Path = str | os.PathLike[str]
-FLOAT32 = np.finfo(np.float32)
 
 
-def probe(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None) -> SampleInfo:
-    """Read the headers of ``path`` only.
-
-    Args:
-        path: the file; plain, gzipped or tile-compressed.
-        hdu: None takes the first HDU that holds an image; a name or a number that one; a list one band each.
-        variance_hdu: as ``hdu``, for the variance; None for none.
+def probe(
+    path: Path,
+    *,
+    hdu: HDUS = None,
+    mask: Mask | None = None,
+    mask_path: Path | None = None,
+    variance: Variance | None = None,
+    variance_path: Path | None = None,
+    flux: FluxScale | None = None,
+) -> SampleInfo:
+    """Read headers only; arguments as in :func:`read`.
 
     Raises:
-        DataError: the file cannot be read, has no such HDU, or that HDU holds no image.
+        DataError: a file cannot be read, has no such HDU, that HDU holds no image, or not one of the image's size;
+            or the header does not say what unit the values are in, and one is asked for.
     """
 
-    def use(hdus: Iterator[Hdu]) -> SampleInfo:
-        walk = _Walk(path, hdus)
+    def use(walk: Walk) -> SampleInfo:
         images = walk.select(hdu, "data.hdu")
-        info = _info(path, images, hdu, walk.primary, sky=True)
-        if variance_hdu is not None:
-            _same_shape(path, info, walk.select(variance_hdu, "data.variance_hdu"))
+        info = _info(walk, images, hdu, flux, sky=True)
+        factors(walk, images, info, flux)
+        if mask is not None:
+            _in_layer(walk, mask, mask_path, lambda walk, hdus: _fit(walk, hdus, mask, info))
+        if variance is not None:
+            _in_layer(walk, variance, variance_path, lambda walk, hdus: _fit(walk, hdus, variance, info))
         return info
 
-    return _with_hdus(path, use)
+    return with_hdus(path, use)
 
 
-def read(path: Path, *, hdu: HDUS = None, variance_hdu: HDUS = None, sky: bool = True) -> Sample:
-    """Read one file; arguments as in :func:`probe`.
+def read(
+    path: Path,
+    *,
+    hdu: HDUS = None,
+    mask: Mask | None = None,
+    mask_path: Path | None = None,
+    variance: Variance | None = None,
+    variance_path: Path | None = None,
+    flux: FluxScale | None = None,
+    sky: bool = True,
+) -> Sample:
+    """Read one file; plain, gzipped or tile-compressed.
 
-    Pixels that are NaN, infinite or BLANK, or whose variance is NaN, infinite or negative, are not valid.
-    BSCALE and BZERO are applied in float64. ``sky=False`` leaves out position and pixel scale, which cost
-    more than the pixels of a small file.
+    Pixels are not valid that are NaN, infinite or BLANK, that the mask calls bad, or whose variance is not known.
+    BSCALE and BZERO are applied in float64.
+
+    Args:
+        path: the file.
+        hdu: None takes the first HDU that holds an image; a name or a number that one; a list one band each.
+        mask: which planes are the mask, and which of its bits are bad; one plane counts for all bands.
+        mask_path: the file that holds the mask; None for ``path``.
+        variance: which planes are the variance (or weight, or noise), and of what kind.
+        variance_path: the file that holds it; None for ``path``.
+        flux: the unit to bring flux and variance to; None leaves them as stored.
+        sky: whether to find position and pixel scale, which costs more than the pixels of a small file.
 
     Raises:
         DataError: as in :func:`probe`; and no pixel is valid, or the flux does not fit into float32.
     """
 
-    def use(hdus: Iterator[Hdu]) -> Sample:
-        walk = _Walk(path, hdus)
+    def use(walk: Walk) -> Sample:
         images = walk.select(hdu, "data.hdu")
-        info = _info(path, images, hdu, walk.primary, sky=sky)
-        flux, valid = _pixels(path, images)
-        if variance_hdu is None:
-            return _checked(path, images[0], Sample(info, flux, valid))
-        planes = walk.select(variance_hdu, "data.variance_hdu")
-        _same_shape(path, info, planes)
-        variance, known = _pixels(path, planes)
-        known &= variance >= 0
-        variance[~known] = 0
-        return _checked(path, images[0], Sample(info, flux, valid & known, variance))
+        info = _info(walk, images, hdu, flux, sky=sky)
+        factor = factors(walk, images, info, flux)
+        values, valid = _pixels(walk, images, factor)
+        if mask is not None:
+            valid &= _in_layer(walk, mask, mask_path, lambda walk, hdus: _good(walk, hdus, mask, info))
+        noise = None
+        if variance is not None:
+            noise, known = _in_layer(
+                walk, variance, variance_path, lambda walk, hdus: _noise(walk, hdus, variance, info, factor)
+            )
+            valid &= known
+        return _checked(walk, images[0], Sample(info, values, valid, noise))
 
-    return _with_hdus(path, use)
+    return with_hdus(path, use)
 
 
-def _checked(path: Path, hdu: Hdu, image: Sample) -> Sample:
-    """The same image with flux 0 where not valid.
+def _checked(walk: Walk, hdu: Hdu, image: Sample) -> Sample:
+    """The same image with flux and variance 0 where not valid.
 
     Raises:
         DataError: no pixel is valid.
@@ -81,115 +110,33 @@ def _checked(path: Path, hdu: Hdu, image: Sample) -> Sample:
     if not image.valid.all():
         if not image.valid.any():
             raise DataError(
-                f"{path}, {hdu.label}: no pixel is valid (all NaN or BLANK); "
+                f"{walk.path}, {hdu.label}: no pixel is valid (all NaN or BLANK, masked, or without a variance); "
                 "leave the object out, or set data.on_bad=skip."
             )
         image.flux[~image.valid] = 0
+        if image.variance is not None:
+            image.variance[~image.valid] = 0
     return image
 
 
-def _with_hdus(path: Path, use: Callable[[Iterator[Hdu]], T]) -> T:
-    """``use`` the HDUs as read directly; where the file is not plain, again as read by astropy."""
-    try:
-        with open(path, "rb") as file:
-            try:
-                return use(plain_hdus(path, file))
-            except NotPlainError:
-                pass
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror or error}; check path, permissions and disc."
-        ) from error
-    with astropy_hdus(path) as hdus:
-        return use(hdus)
-
-
-class _Walk:
-    """Picks HDUs, walking the file no further than needed."""
-
-    def __init__(self, path: Path, hdus: Iterator[Hdu]) -> None:
-        self._path, self._rest = path, hdus
-        self._seen: list[Hdu] = []
-
-    def _each(self) -> Iterator[Hdu]:
-        yield from list(self._seen)
-        for hdu in self._rest:
-            self._seen.append(hdu)
-            yield hdu
-
-    @property
-    def primary(self) -> Hdu:
-        return self._seen[0]
-
-    def select(self, wanted: HDUS, option: str) -> list[Hdu]:
-        if wanted is None:
-            return [self._first(option)]
-        if isinstance(wanted, (str, int)):
-            return [self._one(wanted, option)]
-        if not wanted:
-            raise DataError(
-                f"{option}=[] is empty; give names or numbers of HDUs, or null for the first image."
-            )
-        return [self._one(name, option) for name in wanted]
-
-    def _first(self, option: str) -> Hdu:
-        for hdu in self._each():
-            if len(hdu.shape) >= 2:
-                return hdu
-        raise DataError(
-            f"{self._path} holds no image; its HDUs are {self._content()}; "
-            f"take a file with an image ({option} picks one of several)."
-        )
-
-    def _one(self, wanted: str | int, option: str) -> Hdu:
-        for hdu in self._each():
-            named = isinstance(wanted, str) and hdu.name.upper() == wanted.upper()
-            numbered = hdu.number == wanted or (isinstance(wanted, str) and wanted == str(hdu.number))
-            primary = hdu.number == 0 and isinstance(wanted, str) and wanted.upper() == "PRIMARY"
-            if named or numbered or primary:
-                if len(hdu.shape) >= 2:
-                    return hdu
-                raise DataError(
-                    f"{self._path}, {hdu.label}: holds no image; the HDUs are {self._content()}; "
-                    f"choose another with {option}=..."
-                )
-        raise DataError(
-            f"{self._path} has no HDU {wanted!r}; it has {self._content()}; choose one with {option}=..."
-        )
-
-    def _content(self) -> str:
-        each = [f"{h.label}: {' × '.join(map(str, h.shape)) or 'no image'}" for h in self._each()]
-        return listed(each, most=8) or "none"
-
-
-def _planes(path: Path, hdu: Hdu) -> tuple[int, int, int]:
-    """(C, H, W) of an HDU; leading axes of length 1 are dropped."""
-    *leading, height, width = hdu.shape
-    real = [n for n in leading if n != 1]
-    if len(real) > 1:
-        raise DataError(
-            f"{path}, {hdu.label}: {len(hdu.shape)} axes ({' × '.join(map(str, hdu.shape))}); "
-            "an image has at most 3 that are longer than 1 (bands, rows, columns); write one file per object."
-        )
-    return (real[0] if real else 1, height, width)
-
-
-def _info(path: Path, images: list[Hdu], wanted: HDUS, primary: Hdu, *, sky: bool) -> SampleInfo:
-    shapes = [_planes(path, hdu) for hdu in images]
-    if len({shape[1:] for shape in shapes}) > 1:
-        each = [f"{h.label}: {s[1]} × {s[2]}" for h, s in zip(images, shapes, strict=True)]
-        raise DataError(f"{path}: the bands differ in size ({listed(each)}); all must have one pixel grid.")
+def _info(walk: Walk, images: list[Hdu], wanted: HDUS, flux: FluxScale | None, *, sky: bool) -> SampleInfo:
+    shapes = one_grid(walk.path, images)
     n_planes = sum(shape[0] for shape in shapes)
     height, width = shapes[0][1:]
-    bands, named = _bands(images, shapes, wanted, primary)
-    header = images[0].header
-    if not header.get("CTYPE1") and primary.shape == ():
-        header = primary.header
+    bands, named = _bands(images, shapes, wanted, walk.primary)
     ra, dec, scale = math.nan, math.nan, None
     if sky:
-        ra, dec, scale = centre_and_scale(header, height, width)
+        ra, dec, scale = centre_and_scale(_header_of_the_sky(walk, images[0]), height, width)
     unit = str(images[0].header.get("BUNIT") or "").strip() or None
+    if flux is not None:
+        unit = flux.unit
     return SampleInfo((n_planes, height, width), bands, named, ra, dec, scale, unit)
+
+
+def _header_of_the_sky(walk: Walk, image: Hdu) -> Any:
+    if not image.header.get("CTYPE1") and walk.primary.shape == ():
+        return walk.primary.header
+    return image.header
 
 
 def _bands(
@@ -223,19 +170,59 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _same_shape(path: Path, info: SampleInfo, planes: list[Hdu]) -> None:
-    shapes = [_planes(path, hdu) for hdu in planes]
-    n_planes = sum(shape[0] for shape in shapes)
-    if any(shape[1:] != info.shape[1:] for shape in shapes) or n_planes != info.shape[0]:
-        raise DataError(
-            f"{path}, {planes[0].label}: the variance is {n_planes} × {shapes[0][1]} × {shapes[0][2]} but the "
-            f"image is {' × '.join(map(str, info.shape))}; choose another with data.variance_hdu=..."
-        )
+class Both:
+    """The keywords of an HDU, and those of the primary HDU where it has not got them."""
+
+    def __init__(self, hdu: Hdu, primary: Hdu) -> None:
+        self._headers = (hdu.header, primary.header)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of ``key``."""
+        values = (header.get(key) for header in self._headers)
+        return next((value for value in values if value is not None), default)
 
 
-def _pixels(path: Path, hdus: list[Hdu]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Physical values (C, H, W) float32 native-endian, and which are finite and not BLANK; others hold 0."""
-    parts = [_plane_pixels(path, hdu).reshape(_planes(path, hdu)) for hdu in hdus]
+def factors(
+    walk: Walk, images: list[Hdu], info: SampleInfo, flux: FluxScale | None
+) -> NDArray[np.float64] | None:
+    """What each plane (C, 1, 1) is multiplied with to be in the unit of ``flux``; None where none is asked for.
+
+    Raises:
+        DataError: the header does not say enough.
+    """
+    if flux is None:
+        return None
+    shapes = one_grid(walk.path, images)
+    zero_points = iter(flux.zero_points(info.bands, info.shape[0]))
+    scale, found = flux.pixel_scale_arcsec or info.pixel_scale_arcsec, []
+    for hdu, shape in zip(images, shapes, strict=True):
+        header = Both(hdu, walk.primary)
+        for zero_point in [next(zero_points) for _ in range(shape[0])]:
+            try:
+                if scale is None and needs_pixel_area(header, flux.unit, zero_point=zero_point):
+                    scale = centre_and_scale(_header_of_the_sky(walk, images[0]), *shape[1:])[2]
+                found.append(
+                    flux_factor(
+                        header,
+                        flux.unit,
+                        zero_point=zero_point,
+                        pixel_area_arcsec2=None if scale is None else scale**2,
+                    )
+                )
+            except DataError as error:
+                raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
+    return np.array(found)[:, None, None]
+
+
+def _pixels(
+    walk: Walk, hdus: list[Hdu], factor: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Values (C, H, W) float32 native-endian, and which are finite and not BLANK; others hold 0."""
+    parts, start = [], 0
+    for hdu, shape in zip(hdus, one_grid(walk.path, hdus), strict=True):
+        own = None if factor is None else factor[start : start + shape[0]]
+        parts.append(_plane_pixels(walk, hdu, shape, own))
+        start += shape[0]
     flux = parts[0] if len(parts) == 1 else np.concatenate(parts)  # (C, H, W)
     valid = np.isfinite(flux)
     if not valid.all():
@@ -243,22 +230,67 @@ def _pixels(path: Path, hdus: list[Hdu]) -> tuple[NDArray[np.float32], NDArray[n
     return flux, valid
 
 
-def _plane_pixels(path: Path, hdu: Hdu) -> NDArray[np.float32]:
-    stored = hdu.load()
-    scale, zero = float(hdu.header.get("BSCALE", 1.0)), float(hdu.header.get("BZERO", 0.0))
-    blank = hdu.header.get("BLANK") if stored.dtype.kind in "iu" else None
-    if stored.dtype.kind == "f" and stored.dtype.itemsize == 4 and (scale, zero) == (1.0, 0.0):
-        return stored.astype(np.float32)
-    values = stored.astype(np.float64)
-    if (scale, zero) != (1.0, 0.0):
-        values = values * scale + zero
-    if blank is not None:
-        values[stored == blank] = np.nan
-    finite = np.abs(values[np.isfinite(values) & (values != 0)])
-    if finite.size and (finite.max() > FLOAT32.max or finite.max() < FLOAT32.tiny):
+def _plane_pixels(
+    walk: Walk, hdu: Hdu, shape: tuple[int, ...], factor: NDArray[np.float64] | None
+) -> NDArray[np.float32]:
+    stored, scale, zero = _stored(hdu)
+    if stored.dtype.kind == "f" and stored.dtype.itemsize == 4 and (scale, zero) == (1, 0) and factor is None:
+        return stored.astype(np.float32).reshape(shape)
+    values = physical(stored, scale, zero, hdu.header.get("BLANK")).reshape(shape)
+    if factor is not None:
+        values *= factor
+    try:
+        return to_float32(values)
+    except DataError as error:
+        raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
+
+
+def _stored(hdu: Hdu) -> tuple[NDArray[Any], float, float]:
+    return hdu.load(), float(hdu.header.get("BSCALE", 1.0)), float(hdu.header.get("BZERO", 0.0))
+
+
+def _in_layer(walk: Walk, layer: Layer, path: Path | None, use: Callable[[Walk, list[Hdu]], T]) -> T:
+    """``use`` the HDUs of a mask or variance, in the image's file or in another."""
+    option = f"{layer.option}.hdu"
+    if path is None:
+        return use(walk, walk.select(layer.hdu, option))
+    return with_hdus(path, lambda other: use(other, other.select(layer.hdu, option)))
+
+
+def _fit(walk: Walk, hdus: list[Hdu], layer: Layer, info: SampleInfo) -> list[tuple[int, int, int]]:
+    """The shapes of a layer's HDUs, checked to be those of the image; one plane of a mask is for all bands."""
+    shapes = one_grid(walk.path, hdus)
+    n_planes = sum(shape[0] for shape in shapes)
+    counts = (1, info.shape[0]) if isinstance(layer, Mask) else (info.shape[0],)
+    if shapes[0][1:] != info.shape[1:] or n_planes not in counts:
+        name = layer.option.rpartition(".")[2]
         raise DataError(
-            f"{path}, {hdu.label}: its largest value, {finite.max():.3g}, is outside the range of float32 "
-            f"({FLOAT32.tiny:.0e} to {FLOAT32.max:.0e}); write the images in another unit."
+            f"{walk.path}, {hdus[0].label}: the {name} is {n_planes} × {shapes[0][1]} × {shapes[0][2]} but the "
+            f"image is {' × '.join(map(str, info.shape))}; choose another with {layer.option}.hdu=... or "
+            f"{layer.option}.files=..."
         )
-    with np.errstate(under="ignore"):
-        return values.astype(np.float32)
+    return shapes
+
+
+def _good(walk: Walk, hdus: list[Hdu], mask: Mask, info: SampleInfo) -> NDArray[np.bool_]:
+    parts = []
+    for hdu, shape in zip(hdus, _fit(walk, hdus, mask, info), strict=True):
+        try:
+            parts.append(good_pixels(hdu.load().reshape(shape), hdu.header, mask.bits))
+        except DataError as error:
+            raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
+    return np.concatenate(parts)  # (C, H, W) or (1, H, W)
+
+
+def _noise(
+    walk: Walk, hdus: list[Hdu], variance: Variance, info: SampleInfo, factor: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    shapes = _fit(walk, hdus, variance, info)
+    planes = [
+        physical(*_stored(hdu), hdu.header.get("BLANK")).reshape(shape)
+        for hdu, shape in zip(hdus, shapes, strict=True)
+    ]
+    try:
+        return to_variance(np.concatenate(planes), variance.kind, factor=1.0 if factor is None else factor)
+    except DataError as error:
+        raise DataError(f"{walk.path}, {hdus[0].label}: {error}") from error

@@ -30,7 +30,7 @@ KINDS: dict[str, Callable[[Array], Array]] = {
 
 
 def to_variance(
-    plane: NDArray[Any], kind: str, *, factor: float = 1.0
+    plane: NDArray[Any], kind: str, *, factor: float | Array = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Variance float32 and whether it is known, both of the plane's shape; unknown ones hold 0.
 
@@ -39,7 +39,7 @@ def to_variance(
         kind: 'variance'; 'inverse' or 'weight' for the inverse variance (0 is no data); 'rms' for the standard
             deviation. A value that is negative or not finite is not known; a variance or rms of 0 is, for it is
             that of a simulation without noise.
-        factor: by which the flux is multiplied; the variance is by its square.
+        factor: by which the flux is multiplied (a number, or an array of planes); the variance is by its square.
 
     Raises:
         ConfigError: no such kind.

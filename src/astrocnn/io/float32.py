@@ -1,0 +1,64 @@
+"""Numbers of any stored type to float32, with a bounded loss."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrocnn.errors import DataError
+
+__all__ = ["LOSS", "physical", "to_float32"]
+
+FLOAT32 = np.finfo(np.float32)
+LOSS = 0.1  # greatest rounding error, in units of the pixels' own scatter
+
+
+def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The nearest float32 of each value; one that is too small for it becomes 0, one that is too large infinite.
+
+    The rounding error of a value is at most 2⁻²⁴ of it (6e-8). That is nothing beside the noise of any image,
+    unless a constant level is some million times the scatter; then the image is refused.
+
+    Raises:
+        DataError: the values do not fit into float32, or the rounding error of the median value would be more than
+            :data:`LOSS` times the median absolute deviation. The message begins with what is wrong; the caller
+            names the file.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        single = values.astype(np.float32)
+    if np.array_equal(single, values):
+        return single
+    finite = np.isfinite(values)
+    given = values if finite.all() else values[finite]
+    if not given.size:
+        return single
+    largest = max(float(given.max()), -float(given.min()))
+    if largest > FLOAT32.max or 0 < largest < FLOAT32.tiny:
+        raise DataError(
+            f"its largest value, {largest:.3g}, is outside the range of float32 ({FLOAT32.tiny:.0e} to "
+            f"{FLOAT32.max:.0e}); write the images in another unit, or ask for one (data.flux_unit=nJy)."
+        )
+    _check_level(given.reshape(-1))
+    return single
+
+
+def _check_level(values: NDArray[np.float64]) -> None:
+    values = values[:: max(1, len(values) // 1024)]
+    level = float(np.median(values))
+    scatter = float(np.median(np.abs(values - level)))
+    step = float(np.spacing(np.float32(abs(level)))) / 2
+    if scatter > 0 and step > LOSS * scatter:
+        raise DataError(
+            f"its values are about {level:.9g} and scatter by {scatter:.3g}, which float32 would round by up to "
+            f"{step:.3g}; subtract the constant level and write the images again."
+        )
+
+
+def physical(stored: NDArray[Any], scale: float, zero: float, blank: Any) -> NDArray[np.float64]:
+    """``stored`` × BSCALE + BZERO in float64, NaN where an integer is BLANK."""
+    values = stored.astype(np.float64)
+    if (scale, zero) != (1.0, 0.0):
+        values = values * scale + zero
+    if blank is not None and stored.dtype.kind in "iu":
+        values[stored == blank] = np.nan
+    return values

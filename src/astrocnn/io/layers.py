@@ -1,0 +1,139 @@
+"""What may stand beside an image: a mask, a variance, and how its values become one unit of flux."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeVar
+
+from astrocnn.errors import ConfigError, DataError, choose, listed
+from astrocnn.io.flux_units import UNITS
+from astrocnn.io.quality import Bits
+from astrocnn.io.select import HDUS
+from astrocnn.io.variance import KINDS
+
+__all__ = ["Files", "FluxScale", "Layer", "Mask", "Variance", "ZeroPoint"]
+
+Files = None | str | Mapping[str, str]
+ZeroPoint = None | float | Sequence[float] | Mapping[str, float]
+L = TypeVar("L", bound="Layer")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Planes beside the image: in its own file or in others.
+
+    ``hdu`` says which HDU (or array, or column) of the image's file, or of the separate ``files``, which are
+    patterns like those of the images.
+    """
+
+    option: ClassVar[str]
+    hdu: HDUS = None
+    files: Files = None
+
+    @classmethod
+    def of(cls: type[L], options: Mapping[str, Any] | None) -> L | None:
+        """From the options of a configuration; None where they name neither an HDU nor files.
+
+        Raises:
+            ConfigError: an option that there is not, or one that says what to do with planes that nothing names.
+        """
+        given = dict(options or {})
+        known = [field.name for field in fields(cls)]
+        for name in given:
+            choose(f"{cls.option}.*", name, dict.fromkeys(known))
+        layer = cls(**given)
+        if layer.hdu is None and layer.files is None:
+            if layer == cls():
+                return None
+            raise ConfigError(
+                f"{cls.option}={given} does not say where the planes are; name an HDU of the image's file "
+                f"({cls.option}.hdu=...) or other files ({cls.option}.files='...')."
+            )
+        return layer
+
+
+@dataclass(frozen=True)
+class Mask(Layer):
+    """A quality mask; ``bits`` are those that make a pixel bad, as in :func:`astrocnn.io.quality.good_pixels`."""
+
+    option: ClassVar[str] = "data.mask"
+    bits: Bits = None
+
+
+@dataclass(frozen=True)
+class Variance(Layer):
+    """A variance, weight or noise map; ``kind`` is one of :data:`astrocnn.io.variance.KINDS`."""
+
+    option: ClassVar[str] = "data.variance"
+    kind: str = "variance"
+
+    def __post_init__(self) -> None:
+        choose("data.variance.kind", self.kind, KINDS)
+
+
+@dataclass(frozen=True)
+class FluxScale:
+    """The unit that is asked for, and what the user knows that the headers do not say.
+
+    ``zero_point`` is the AB magnitude of one stored unit: a number, one a plane, or one a band.
+    """
+
+    unit: str
+    zero_point: ZeroPoint = None
+    pixel_scale_arcsec: float | None = None
+
+    @classmethod
+    def of(
+        cls, unit: str | None, zero_point: ZeroPoint, pixel_scale_arcsec: float | None
+    ) -> "FluxScale | None":
+        """From the options of a configuration; None where no unit is asked for.
+
+        Raises:
+            ConfigError: an unknown unit, a zero-point without a unit, or one that is not a number.
+        """
+        if unit is None:
+            if zero_point is not None:
+                raise ConfigError(
+                    f"data.zero_point={zero_point} brings fluxes to a unit, but none is asked for; name it with "
+                    f"data.flux_unit=..., one of {listed(UNITS, most=10)}."
+                )
+            return None
+        choose("data.flux_unit", unit, UNITS)
+        values = list(zero_point.values()) if isinstance(zero_point, Mapping) else zero_point
+        for value in values if isinstance(values, Sequence) else [values]:
+            if value is not None and not (isinstance(value, (int, float)) and math.isfinite(value)):
+                raise ConfigError(
+                    f"data.zero_point={zero_point}: {value!r} is no magnitude; give a number, a list with one a "
+                    "band, or {band: number}."
+                )
+        return cls(unit, zero_point, pixel_scale_arcsec)
+
+    def zero_points(self, bands: Sequence[str], n_planes: int) -> list[float | None]:
+        """The zero-point of each plane, None for what the header says.
+
+        Raises:
+            DataError: it is given by band or by plane, and the planes are others.
+        """
+        given = self.zero_point
+        if given is None or isinstance(given, (int, float)):
+            return [given] * n_planes
+        if isinstance(given, Mapping):
+            missing = [band for band in bands if band not in given]
+            if missing or len(bands) != n_planes:
+                what = (
+                    f"no zero-point of {listed(missing)}" if missing else "the planes have no names of bands"
+                )
+                raise DataError(
+                    f"data.zero_point={dict(given)}: {what}; give one a band, or a list with one a plane "
+                    "(data.zero_point=[...])."
+                )
+            return [given[band] for band in bands]
+        if len(given) != n_planes:
+            raise DataError(
+                f"data.zero_point={list(given)} has {len(given)} values for {n_planes} planes; give one a plane."
+            )
+        return list(given)
+
+    def of_band(self, bands: Sequence[str], number: int) -> "FluxScale":
+        """The scale of a file that holds one band alone, the one with this number."""
+        return replace(self, zero_point=self.zero_points(bands, len(bands))[number])

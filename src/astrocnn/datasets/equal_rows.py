@@ -10,9 +10,7 @@ __all__ = ["equal_rows", "probes"]
 
 PROBED_BYTES = 256  # of the middle of a row: one page of the disc, where equal rows must be equal
 CHUNK = 65536
-LEAST_VALUES = (
-    8  # different ones, else equality says nothing: padding, saturation, a table's few whole numbers
-)
+LEAST_VALUES = 8  # different ones; of fewer (padding, a few whole numbers) equality says nothing
 
 
 def probes(image: NDArray[Any]) -> NDArray[np.uint64]:

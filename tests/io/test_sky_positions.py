@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,9 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astrocnn.io.fits import probe
+from astrocnn.io.headers import Header, plain_hdus
 from astrocnn.io.sky import _by_wcslib
+from astrocnn.io.tangent import tangential
 
 FILES = (
     "fits/decam_grz/decam_img_r.fits",
@@ -59,8 +61,6 @@ def test_frames(tmp_path: Path, frame: dict[str, str | float]) -> None:
 
 
 def test_the_quick_way_is_taken_for_plain_headers_only(tmp_path: Path) -> None:
-    from astrocnn.io.headers import plain_hdus
-
     for kind, quick in (("TAN", True), ("TAN-SIP", False)):
         header = fits.Header(
             {"CTYPE1": f"RA---{kind}", "CTYPE2": f"DEC--{kind}", "CRVAL1": 10.0, "CRVAL2": 1.0}
@@ -81,3 +81,70 @@ def test_no_or_broken_wcs(tmp_path: Path) -> None:
         info = probe(path)
         assert math.isnan(info.ra)
         assert info.pixel_scale_arcsec is None
+
+
+def frames() -> Iterator[fits.Header]:
+    """Plain TAN headers of every form, anywhere on the sky."""
+    rng = np.random.default_rng(0)
+    forms = ("cd", "cdelt", "pc")
+    equinoxes = ({}, {"RADESYS": "ICRS"}, {"RADESYS": "FK5", "EQUINOX": 2000.0}, {"EQUINOX": 2000})
+    for i in range(60):
+        header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", **equinoxes[i % 4]})
+        dec = (89.99999, -89.99, 0, 89.9)[i % 4] if i < 12 else np.degrees(np.arcsin(rng.uniform(-1, 1)))
+        header.update(CRVAL1=rng.uniform(0, 360), CRVAL2=dec, CRPIX1=rng.uniform(-300, 300), CRPIX2=12)
+        turn, scale, form = rng.uniform(0, 2 * np.pi), 10 ** rng.uniform(-5, -2), forms[i % 3]
+        matrix = np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), 1.1 * np.cos(turn)]])
+        if form == "cdelt":
+            header.update(CDELT1=-scale, CDELT2=scale)
+        else:
+            matrix = matrix * scale if form == "cd" else matrix
+            header.update({f"{form}{j}_{k}": matrix[j - 1, k - 1] for j in (1, 2) for k in (1, 2)})
+            if form == "pc":
+                header.update(
+                    CDELT1=scale, CDELT2=scale, CUNIT1="deg", CUNIT2="deg", LONPOLE=180.0, LATPOLE=dec
+                )
+        yield header
+
+
+def test_the_tangential_projection_in_closed_form() -> None:
+    for header in frames():
+        found = tangential(Header(header.tostring(sep="", endcard=False, padding=False).encode()), 20, -4.5)
+        assert found is not None
+        ra, dec, scales, frame = found
+        wcs = WCS(header)
+        sky = SkyCoord(ra, dec, unit="deg", frame=frame)
+        assert (
+            wcs.pixel_to_world(20, -4.5).separation(sky.transform_to(wcs.pixel_to_world(0, 0))).arcsec < 1e-7
+        )
+        np.testing.assert_allclose(scales, proj_plane_pixel_scales(wcs), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}, {"PV2_1": 0.1}, {"A_ORDER": 2}, {"CROTA2": 30.0},
+        {"LONPOLE": 90.0}, {"CUNIT1": "arcsec"}, {"RADESYS": "FK4"}, {"EQUINOX": 1950.0}, {"CD1_1": 0.0},
+        {"CD1_3": 1e-5}, {"PC1_1": 1.0}, {"CRVAL2": 90.0}, {"CRPIX1": "x"}, {"RADECSYS": "FK4"},
+    ],
+)  # fmt: skip
+def test_a_header_that_says_more_is_not_for_the_closed_form(card: dict[str, str | float]) -> None:
+    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CD1_1": 1e-4, "CD2_2": 1e-4}
+    plain, other = (
+        fits.Header(keys).tostring(sep="", endcard=False, padding=False) for keys in (cards, cards | card)
+    )
+    assert tangential(Header(plain.encode()), 0, 0) is not None
+    assert tangential(Header(other.encode()), 0, 0) is None
+
+
+def test_a_cube_with_a_matrix_for_two_axes_needs_no_astropy(tmp_path: Path) -> None:
+    """wcslib calls the matrix of three axes singular, in which nothing is said of the third."""
+    header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 10.0, "CRVAL2": 1.0})
+    header.update(CRPIX1=1.0, CRPIX2=1.0, CD1_1=-1e-4, CD2_2=1e-4, **{f"NOTE{i}": i for i in range(50)})
+    fits.PrimaryHDU(np.ones((3, 31, 40), np.float32), header).writeto(tmp_path / "a.fits")
+    with open(tmp_path / "a.fits", "rb") as file:
+        ours = next(plain_hdus("a", file)).header
+        assert isinstance(ours, Header)
+        found = _by_wcslib(ours, 19.5, 15)
+    assert found is not None
+    expected = WCS(header, naxis=2).pixel_to_world(19.5, 15)
+    assert expected.separation(SkyCoord(*found[:2], unit="deg")).arcsec < 1e-7

@@ -5,7 +5,7 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -95,6 +95,15 @@ class Header:
             else:
                 value, _, comment = rest.partition("/")
                 yield key, value.strip(), comment.strip()
+
+    def isdisjoint(self, keys: Iterable[str]) -> bool:
+        """Whether none of ``keys`` is there."""
+        return self._cards.keys().isdisjoint(keys)
+
+    def only(self, keys: Iterable[str]) -> bytes:
+        """The cards of ``keys`` (of up to eight letters), as far as they are there."""
+        cards = ((key, self._cards.get(key)) for key in keys)
+        return "".join([f"{key:8}={rest}" for key, rest in cards if rest]).encode("latin-1")
 
     def astropy(self) -> fits.Header:
         """The same cards as an astropy header."""

@@ -9,7 +9,7 @@ from astrocnn import __version__
 from astrocnn.report.style import svg
 from astrocnn.report.words import html
 
-__all__ = ["Section", "columns", "document", "plot"]
+__all__ = ["Section", "columns", "document", "plot", "table"]
 
 Section = tuple[str, str, str]
 """Anchor, heading, HTML."""
@@ -47,3 +47,13 @@ def plot(name: str, title: str, figure: Figure, text: str) -> str:
 def columns(shown: Sequence[str]) -> str:
     """Plots side by side where the screen is wide enough."""
     return f'<div class="figures">{"".join(shown)}</div>' if shown else ""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, kind: str = "numbers") -> str:
+    """A table of HTML cells, the first of a row being its name; ``kind`` is its class in the style sheet."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>'
+        for row in rows
+    )
+    return f'<div class="scroll"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -18,10 +18,14 @@ __all__ = [
     "html",
     "moment",
     "number",
+    "percent",
+    "scientific",
     "short",
+    "size",
 ]
 
 DASH = "–"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LABELS = {  # truth columns that are met often: (name, unit, symbol in HTML)
     "theta_E": ("Einstein radius", "arcsec", "<i>θ</i><sub>E</sub>"),
     "snr_arc": ("S/N of the arcs", "", "S/N"),
@@ -80,6 +84,36 @@ def count(value: Any) -> str:
     """A whole number with thin spaces between thousands; a dash for what is none."""
     real = _real(value)
     return DASH if real is None else f"{real:,.0f}".replace(",", "\u202f")
+
+
+def percent(fraction: float) -> str:
+    """'12 %', '0.30 %', '99.7 %', '< 0.01 %' or '0 %': the nearer to an end, the more digits."""
+    if 0 < fraction < 1e-4:
+        return "< 0.01\u00a0%"
+    if 0.9999 < fraction < 1:
+        return "> 99.99\u00a0%"
+    shown = 100 * fraction
+    from_end = min(shown, 100 - shown) if shown <= 100 else shown
+    digits = 0 if from_end >= 10 or from_end == 0 else 1 if from_end >= 1 else 2
+    return f"{shown:.{digits}f}\u00a0%"
+
+
+def scientific(value: Any, digits: int = 4) -> str:
+    """``digits`` significant digits, with a power of ten where the number is very large or small."""
+    real = _real(value)
+    if real is None:
+        return DASH
+    if real != 0 and not 1e-3 <= abs(real) < 1e6:
+        mantissa, exponent = f"{real:.{digits - 1}e}".split("e")
+        return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
+    return f"{real:.{digits}g}".replace("-", "−") if abs(real) < 10**digits else count(real).replace("-", "−")
+
+
+def size(n_bytes: float) -> str:
+    """'147 MB', in powers of 1,000."""
+    units = ("B", "kB", "MB", "GB", "TB")
+    power = min(max(math.floor(math.log10(max(n_bytes, 1) * 1.0005) / 3), 0), len(units) - 1)
+    return f"{n_bytes / 1000**power:.3g} {units[power]}"
 
 
 def moment(text: object) -> str:

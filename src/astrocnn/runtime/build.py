@@ -15,7 +15,9 @@ from astrocnn.errors import AstrocnnError, ConfigError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.tasks.base import BaseTask
 
-__all__ = ["build", "build_data", "build_task", "instantiated", "plain", "set_values"]
+__all__ = ["build", "build_data", "build_task", "fit_normalize", "instantiated", "plain", "set_values"]
+
+NORMALIZE_SAMPLE = 1024  # training images behind sky level and noise
 
 
 def instantiated(config: Any, name: str, **extra: Any) -> Any:
@@ -64,6 +66,17 @@ def build_data(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     }
     set_values(cfg, {f"data.{key}": value for key, value in filled.items() if key in cfg.data})
     return datamodule, spec
+
+
+def fit_normalize(normalize: Any, datamodule: ObjectDataModule, seed: int) -> int:
+    """Fit the normalisation on random objects of the training split, the same for a seed; how many they are.
+
+    Raises:
+        DataError: there is no training split, or a band cannot be normalised.
+    """
+    sample = datamodule.training_sample(seed_of(seed, 1), NORMALIZE_SAMPLE)
+    normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
+    return len(sample["image"])
 
 
 def build_task(cfg: DictConfig) -> BaseTask:

@@ -17,14 +17,14 @@ from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
+from astrocnn.datamodules.duplicates import DuplicateWarning
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
-from astrocnn.functional.seeding import seed_of
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.atomic import atomic_path, write_text
-from astrocnn.io.tables import write_table
-from astrocnn.runtime.build import build, build_task, choice, instantiated, plain, set_values
+from astrocnn.runtime.build import build, build_task, choice, fit_normalize, instantiated, plain, set_values
 from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint
+from astrocnn.runtime.describe import describe_data
 from astrocnn.runtime.evaluate import classifier, device_of, evaluate_task, run_information
 from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
 from astrocnn.runtime.trust import check_targets
@@ -33,7 +33,6 @@ from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["train"]
 
-NORMALIZE_SAMPLE = 1024  # training images behind sky level and noise
 LIGHTNING_SAYS = (  # what does not apply to us, or is Lightning's own to mend
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*does not have many workers.*",
@@ -76,17 +75,14 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     save_config(cfg, folder)
     datamodule.prepare_data()
     datamodule.setup("fit")
-    record["splits"] = describe(datamodule, spec.classes)
-    if len(datamodule.skipped):
-        write_table(datamodule.skipped, folder / "skipped.csv")
-        print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {cfg.run_dir}/skipped.csv")
+    record["splits"] = describe_data(datamodule, folder, shown=cfg.run_dir)
+    write_text(folder / "run.json", json.dumps(record, indent=1))
     counts = class_counts(datamodule, len(spec.classes))
     balance(cfg, counts)
     save_config(cfg, folder)
 
     task = classifier(build_task(cfg))
-    sample = datamodule.training_sample(seed_of(cfg.seed, 1), NORMALIZE_SAMPLE)
-    task.normalize.fit(sample["image"], sample["valid"], bands=spec.bands)
+    fit_normalize(task.normalize, datamodule, cfg.seed)
     task.prior.copy_(torch.from_numpy(counts / counts.sum()))
     trainer, resume_point = build_trainer(cfg, folder)
     print(describe_network(task), flush=True)
@@ -117,7 +113,8 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
 
 
 def quiet() -> None:
-    """Leave out what Lightning tells everyone; its warnings stay."""
+    """Leave out what Lightning tells everyone, its warnings stay; and what is printed with the splits."""
+    warnings.filterwarnings("ignore", category=DuplicateWarning)
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in LIGHTNING_SAYS:
@@ -194,21 +191,6 @@ def calibrate(
         torch.save(content, part)
     p = task.probabilities(torch.from_numpy(predicted["logits"]).to(task.device))
     return predicted | {"p": p.cpu().numpy()}
-
-
-def describe(datamodule: ObjectDataModule, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """Number of objects of each class in each split, printed and returned."""
-    labels = np.asarray(datamodule.catalog["label"])
-    sizes: dict[str, dict[str, int]] = {}
-    for split in ("train", "val", "test"):
-        chosen = labels[datamodule.rows(split)]
-        sizes[split] = {name: int((chosen == number).sum()) for number, name in enumerate(classes)}
-    shape, bands = "×".join(map(str, datamodule.spec.image_shape)), " ".join(datamodule.spec.bands)
-    print(f"data: {len(labels)} images of {shape} pixels, bands {bands}")
-    for split, by_class in sizes.items():
-        parts = ", ".join(f"{name} {count}" for name, count in by_class.items())
-        print(f"  {split:5s} {sum(by_class.values()):6d} ({parts})")
-    return sizes
 
 
 def describe_network(task: BaseTask) -> str:

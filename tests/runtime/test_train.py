@@ -20,7 +20,13 @@ def test_a_run_leaves_everything_behind(run: Path) -> None:
         assert (run / name).stat().st_size > 0, name
     record = json.loads((run / "run.json").read_text())
     assert torch.__version__.startswith(record["versions"]["torch"])
-    assert sum(record["splits"]["train"].values()) == 72
+    splits = record["splits"]
+    assert [splits[part]["n"] for part in ("train", "val", "test", "none")] == [72, 24, 24, 0]
+    assert splits["train"]["classes"] == {"0": 36, "1": 36}
+    assert splits["train"]["share"] == 0.6
+    assert splits["rule"] == "at random (data.split_seed=0)"
+    assert splits["duplicates"]["rows"] == 0
+    assert not (run / "duplicates.csv").exists()
     config = OmegaConf.load(run / "config.yaml")
     assert config.data.bands == ["g", "r"]
     assert config.data.classes == ["0", "1"]

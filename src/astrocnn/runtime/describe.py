@@ -1,0 +1,75 @@
+"""What a run trains, validates and tests on: printed, and kept in the run's folder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astrocnn.datamodules.objects import ObjectDataModule
+from astrocnn.datamodules.splits import SPLITS
+from astrocnn.io.tables import write_table
+
+__all__ = ["describe_data", "split_record"]
+
+
+def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:
+    """By which rule the objects were split, and for each part its number of objects, share and classes; how many
+    are in no part, and why; and how many stand more than once.
+
+    Raises:
+        DataError: the objects cannot be split, or a part is empty.
+    """
+    labels, classes = np.asarray(datamodule.catalog["label"]), datamodule.spec.classes
+    rows = {part: datamodule.rows(part) for part in SPLITS}
+    split = datamodule.parted
+    assert split is not None
+    record: dict[str, Any] = {"by": split.by, "rule": split.rule}
+    for part, chosen in rows.items():
+        record[part] = {
+            "n": len(chosen),
+            "share": round(len(chosen) / len(labels), 6),
+            "classes": {name: int((labels[chosen] == number).sum()) for number, name in enumerate(classes)},
+        }
+    n_none = len(labels) - sum(len(chosen) for chosen in rows.values())
+    reasons = {
+        "overlap a cutout of another split": int(split.overlapping.sum()),
+        "without position": int(split.unplaced.sum()),
+        "without label": int((labels < 0).sum()),
+    }
+    reasons["without a split in the table"] = n_none - sum(reasons.values())
+    record["none"] = {
+        "n": n_none,
+        "share": round(n_none / len(labels), 6),
+        "reasons": {reason: n for reason, n in reasons.items() if n},
+    }
+    if datamodule.duplicates is not None:
+        record["duplicates"] = datamodule.duplicates.summary(datamodule.catalog)
+    return record
+
+
+def describe_data(datamodule: ObjectDataModule, folder: Path, shown: str) -> dict[str, Any]:
+    """Print the record of the splits, list what was skipped and what stands more than once in ``folder`` (known to
+    the user as ``shown``), and return the record.
+    """
+    record = split_record(datamodule)
+    spec, n = datamodule.spec, len(datamodule.catalog)
+    print(f"data: {n} images of {'×'.join(map(str, spec.image_shape))} pixels, bands {' '.join(spec.bands)}")
+    print(f"split {record['rule']}")
+    for part in (*SPLITS, "none"):
+        found = record[part]
+        parts = [f"{name} {count}" for name, count in found.get("classes", {}).items()]
+        parts += [f"{count} {reason}" for reason, count in found.get("reasons", {}).items()]
+        if found["n"] or part != "none":
+            print(f"  {part:5s} {found['n']:6d}  {100 * found['share']:5.1f} %  ({', '.join(parts)})")
+    if len(datamodule.skipped):
+        write_table(datamodule.skipped, folder / "skipped.csv")
+        print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {shown}/skipped.csv")
+    if datamodule.duplicates is not None and len(datamodule.duplicates.rows):
+        write_table(datamodule.duplicates.table(datamodule.catalog), folder / "duplicates.csv")
+        found = record["duplicates"]
+        print(
+            f"{found['rows']} rows are {found['objects']} objects; they are listed in {shown}/duplicates.csv"
+        )
+    if message := datamodule.duplicate_warning():
+        print(f"warning: {message}", flush=True)
+    return record

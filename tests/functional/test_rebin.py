@@ -1,9 +1,9 @@
-"""Rebinning against closed forms and published wavelengths."""
+"""Rebinning against closed forms."""
 
 import numpy as np
 import pytest
 
-from astrocnn.functional.rebin import log_grid, pixel_bounds, rebin, vacuum_wavelength
+from astrocnn.functional.rebin import log_grid, pixel_bounds, rebin
 
 
 def onto_log(wave: np.ndarray, flux: np.ndarray, n: int = 4000, **options: object) -> tuple:
@@ -68,18 +68,3 @@ def test_a_gap_between_pixels_is_not_filled() -> None:
     grid, _, _, good, _ = onto_log(wave, np.ones(2000))
     assert not good[(grid > 5002) & (grid < 5998)].any()
     assert good[(grid < 4998) | (grid > 6002)].all()
-
-
-@pytest.mark.parametrize(
-    ("air", "vacuum"),  # https://classic.sdss.org/dr6/products/spectra/vacwavelength.html and NIST
-    [
-        (4861.363, 4862.721),
-        (4958.911, 4960.295),
-        (5006.843, 5008.239),
-        (6562.801, 6564.614),
-        (6716.440, 6718.294),
-    ],
-)
-def test_vacuum_wavelengths_of_known_lines(air: float, vacuum: float) -> None:
-    assert vacuum_wavelength(np.array([air]))[0] == pytest.approx(vacuum, abs=0.01)
-    assert vacuum_wavelength(np.array([1215.67]))[0] == 1215.67

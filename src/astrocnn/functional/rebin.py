@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["log_grid", "pixel_bounds", "rebin", "vacuum_wavelength"]
+__all__ = ["log_grid", "pixel_bounds", "rebin"]
 
 Array = NDArray[np.float64]
 GAP = 3.0  # a step this many times its neighbours' is a gap and not a wide pixel
@@ -75,16 +75,3 @@ def rebin(
     new_flux = np.bincount(j, length * flux[i], m) / norm
     new_variance = None if variance is None else np.bincount(j, length**2 * variance[i], m) / norm**2
     return new_flux, good, new_variance
-
-
-def vacuum_wavelength(air: Array) -> Array:
-    """Vacuum wavelengths of wavelengths in standard air, both in Å; below 2000 Å they are vacuum already.
-
-    λ_vac = n λ_air with n = 1 + 6.4328·10⁻⁵ + 2.94981·10⁻² / (146 − s²) + 2.5540·10⁻⁴ / (41 − s²), s = 1/λ_vac in
-    µm⁻¹ (the IAU standard: Edlén 1953, as given by Morton 1991, ApJS 77, 119). Taking s at λ_air changes λ_vac by
-    less than 10⁻⁸ of it.
-    """
-    with np.errstate(divide="ignore"):
-        square = (1e4 / air) ** 2
-    index = 1 + 6.4328e-5 + 2.94981e-2 / (146 - square) + 2.5540e-4 / (41 - square)
-    return np.where(air < 2000, air, index * air)

@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units
 from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.functional.rebin import vacuum_wavelength
+from astrocnn.io.wavelengths import length_in_angstrom, vacuum_wavelength
 
-__all__ = ["MEDIA", "Arm", "Reading", "Spectra", "make_arm", "to_angstrom"]
+__all__ = ["Arm", "Reading", "Spectra", "make_arm"]
 
 Array = NDArray[np.float64]
 MEDIA = ("vacuum", "air")
-LEAST_ANGSTROM = (
-    900.0  # numbers without a unit above this are Å: the Lyman limit is at 912 Å, and 900 nm is rare
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Reading:
         if self.medium is not None and self.medium not in MEDIA:
             raise ConfigError(f"data.medium={self.medium!r} is not known; choose from vacuum, air.")
         if self.wave_unit not in (None, "log10"):
-            _length(str(self.wave_unit), "data.wave_unit")
+            length_in_angstrom(str(self.wave_unit), "data.wave_unit")
 
 
 @dataclass(frozen=True)
@@ -150,42 +146,6 @@ def _order(path: Path, wave: Array) -> slice:
     raise DataError(
         f"{path}: its wavelengths are in no order: {wave[at]:.6g} is followed by {wave[at + 1]:.6g} at pixel {at + 1}; "
         "sort them, or keep orders that overlap in files of their own."
-    )
-
-
-def to_angstrom(path: Path, name: str, values: Any, unit: str | None, reading: Reading) -> Array:
-    """Wavelengths in Å: by the option, the unit of the column, its name (loglam), or their size.
-
-    Raises:
-        DataError: the unit is none of length, or none is given and the numbers are not plainly Å.
-    """
-    wave = _floats(values)
-    said = reading.wave_unit or (unit or "").strip()
-    if said.lower().startswith(("log", "dex")) or (
-        reading.wave_unit is None and name.lower().startswith("log")
-    ):
-        return np.asarray(10.0**wave, dtype=np.float64)
-    if said:
-        return wave * _length(said, f"{path}, {name}")
-    middle = float(np.nanmedian(wave)) if wave.size else math.nan
-    if not middle >= LEAST_ANGSTROM:
-        raise DataError(
-            f"{path}: the wavelengths in {name!r} have no unit, and {middle:.6g} is not plainly Å; say it with "
-            "data.wave_unit=nm (or um, Angstrom, log10)."
-        )
-    return wave
-
-
-def _length(name: str, where: str) -> float:
-    """Å in one unit of this name."""
-    text = name.strip()
-    for spelling in (text, text.rstrip("s"), text.lower(), text.lower().rstrip("s")):
-        try:
-            return float(units.Unit(spelling).to(units.AA))
-        except (ValueError, TypeError, units.UnitConversionError):
-            continue
-    raise ConfigError(
-        f"{where}: {name!r} is not a unit of wavelength; use Angstrom, nm, um or log10 (data.wave_unit=...)."
     )
 
 

@@ -10,7 +10,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.spectrum_arms import Arm, Reading, Spectra, make_arm, to_angstrom
+from astrocnn.io.spectrum_arms import Arm, Reading, Spectra, make_arm
+from astrocnn.io.wavelengths import to_angstrom
 
 __all__ = ["LAYOUTS", "from_columns"]
 
@@ -85,7 +86,7 @@ def _wave_of(
     name = next((n for w in NAMES["wave"] if (n := f"{prefix}{w.upper()}") in images), None)
     if name is not None and len(images[name].shape) == 1:
         unit = images[name].header.get("BUNIT")
-        return to_angstrom(path, name.removeprefix(prefix), images[name].data, unit, reading)
+        return to_angstrom(path, name.removeprefix(prefix), images[name].data, unit, reading.wave_unit)
     flux = images[f"{prefix}FLUX"]
     return _wave_by_header(path, flux.header, flux.shape[1], reading)
 
@@ -164,7 +165,7 @@ def from_columns(path: Path, columns: Columns, reading: Reading, header: Mapping
             k: (columns[n][0][row] if vectors else columns[n][0]) for k, n in of.items() if n is not None
         }
         name = str(of["wave"])
-        picked["wave"] = to_angstrom(path, name, picked["wave"], columns[name][1], reading)
+        picked["wave"] = to_angstrom(path, name, picked["wave"], columns[name][1], reading.wave_unit)
         return [make_arm(path, reading, air=air, **picked)]
 
     lower = {name.lower(): name for name in columns}
@@ -243,7 +244,7 @@ def _wave_by_header(path: Path, header: Any, n: int, reading: Reading) -> NDArra
         unit = "m"  # the standard's unit of wavelength
         if start >= 1:  # 5000 m: written without heed of the standard
             unit = ""
-    return to_angstrom(path, "CRVAL1", values, unit, reading)
+    return to_angstrom(path, "CRVAL1", values, unit, reading.wave_unit)
 
 
 def _position(hdus: Sequence[Any]) -> NDArray[np.float64] | None:

@@ -60,7 +60,7 @@ def test_radius_zero_joins_the_very_same_place() -> None:
 def test_a_place_that_says_nothing_is_none() -> None:
     assert len(same_place(np.full((50, 2), 20.0), radius_arcsec=1.0)) == 0
     assert len(same_place(np.full((50, 2), np.nan), radius_arcsec=1.0)) == 0
-    assert len(same_place(np.array([[0.0, 0], [0, 0], [1, 1], [2, 2]]), radius_arcsec=1.0)) == 0
+    assert len(same_place(np.array([[4e-31, 0], [0, 0], [1, 1], [2, 2]]), radius_arcsec=1.0)) == 0
     assert len(same_place(np.array([[0.0, 1], [0, 1], [1, 1], [2, 2]]), radius_arcsec=1.0)) == 1
 
 

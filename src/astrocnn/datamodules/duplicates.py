@@ -26,6 +26,7 @@ __all__ = [
 
 MOST_LINKS = 20_000_000
 FINENESS = 8
+NOWHERE_DEG = 1e-9  # a WCS that was left at (0, 0) comes back from its projection as 4e-31
 
 Ints = NDArray[np.int64]
 
@@ -159,7 +160,8 @@ def same_place(position: NDArray[np.float64], *, radius_arcsec: float) -> Ints:
     Raises:
         ConfigError: the radius joins everything with everything.
     """
-    placed = np.flatnonzero(np.isfinite(position).all(1) & (position != 0).any(1))
+    nowhere = (np.abs(position) < NOWHERE_DEG).all(1)
+    placed = np.flatnonzero(np.isfinite(position).all(1) & ~nowhere)
     points = unit_vectors(position[placed])
     reach = chord(radius_arcsec)
     places, links = _merged(points, placed)

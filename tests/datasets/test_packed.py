@@ -117,6 +117,7 @@ def test_writes_that_the_system_cuts_short_go_on(
     cubes = write_cubes(nan=True)
     whole = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda file, data, offset: whole(file, data[:100], offset))
+    monkeypatch.setattr(os, "pwritev", lambda file, data, offset: whole(file, b"".join(data)[:100], offset))
     np.testing.assert_array_equal(packed(tmp_path)(np.arange(6))["image"], np.nan_to_num(cubes))
 
 
@@ -130,7 +131,7 @@ def test_disc_full_while_packing(
     write_cubes()
     whole = packed(tmp_path)
     before = {path: path.read_bytes() for path in whole.folder.iterdir()}
-    monkeypatch.setattr(os, "pwrite", no_space)
+    monkeypatch.setattr(os, "pwritev", no_space)
     with pytest.raises(DataError, match=r"packing 6 cutouts needs .* GB .* are free;.*ASTROCNN_CACHE"):
         packed(tmp_path, bands=("g",), shape=(1, 5, 7))
     assert [path.name for path in cache.iterdir() if path.name[0] != "."] == [whole.folder.name]
@@ -148,10 +149,10 @@ def test_a_really_full_disc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wri
         pytest.skip("this machine does not let root mount a tmpfs")
     try:
         monkeypatch.setenv("ASTROCNN_CACHE", str(disc))
-        monkeypatch.setattr("astrocnn.io.cache.SPARE_BYTES", 0)
+        monkeypatch.setattr("astrocnn.io.room.SPARE_BYTES", 0)
         whole = packed(tmp_path)
         (disc / "ballast").write_bytes(bytes(shutil.disk_usage(disc).free - 4096))
-        monkeypatch.setattr("astrocnn.io.cache._check_space", lambda *args: None)  # filled after the check
+        monkeypatch.setattr("astrocnn.io.cache.make_room", lambda *args: None)  # filled after the check
         with pytest.raises(DataError, match="ASTROCNN_CACHE"):
             packed(tmp_path, variance=True)
         assert len(packed(tmp_path)) == len(whole)

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -41,23 +42,23 @@ class RowWriter:
             self.close()
             raise
 
-    def zeros(self, n: int) -> NDArray[Any]:
-        """A block of ``n`` rows to fill."""
-        return np.zeros((n, *self.shape[1:]), self.dtype)
+    @property
+    def zeros(self) -> NDArray[Any]:
+        """A row of zeros."""
+        return np.zeros(self.shape[1:], self.dtype)
 
-    def write(self, row: int, block: NDArray[Any]) -> None:
-        """Write the rows of ``block`` from ``row`` on."""
-        data = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
-        self._put(data, self._start + row * self._row_bytes)
+    def write(self, row: int, rows: Sequence[NDArray[Any]]) -> None:
+        """Write ``rows``, each of the shape of one, from ``row`` on, without a copy of those that lie in one piece."""
+        pieces = [np.ascontiguousarray(each, self.dtype).reshape(-1).view(np.uint8).data for each in rows]
+        offset = self._start + row * self._row_bytes
+        done = os.pwritev(self._file, pieces, offset)
+        if done < self._row_bytes * len(pieces):
+            self._put(b"".join(pieces)[done:], offset + done)
 
-    def _put(self, data: bytes | memoryview, offset: int) -> None:
+    def _put(self, data: bytes, offset: int) -> None:
         while data:
             done = os.pwrite(self._file, data, offset)
             data, offset = data[done:], offset + done
-
-    def sync(self) -> None:
-        """Wait until the disc has all of it."""
-        os.fsync(self._file)
 
     def close(self) -> None:
         """Close the file."""

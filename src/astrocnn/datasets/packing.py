@@ -1,0 +1,264 @@
+"""Reading the objects of a source into the files of one packed folder, on every core, in bounded memory."""
+
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrocnn.datasets.source import Source
+from astrocnn.errors import DataError, listed
+from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
+from astrocnn.io.npy import RowWriter
+from astrocnn.io.sample import Sample, SampleInfo
+from astrocnn.paths import cache_dir
+from astrocnn.progress import track
+
+__all__ = ["FORMAT", "VERSION", "packed_folder", "planes"]
+
+FORMAT = "astrocnn packed cutouts"
+VERSION = 3  # to be raised with every change of what is read from a file or how it is kept
+ROWS_A_WRITE = 32  # rows that wait in memory for one write
+TASKS_A_WORKER = 4  # portions that are handed to a thread in advance
+
+Outcome = tuple[int, str | tuple[float, float, float]]
+
+
+def packed_folder(
+    files: Source,
+    numbers: NDArray[np.int64],
+    *,
+    shape: tuple[int, ...],
+    bands: Sequence[str],
+    sky: bool = False,
+    max_bad: int | None = None,
+    n_workers: int | None = None,
+) -> Path:
+    """The folder that holds the objects ``numbers`` of ``files``, packed now or before; row i is ``numbers[i]``.
+
+    Args:
+        files: where the objects are.
+        numbers: (N,) objects to pack.
+        shape: (C, H, W), (C, L) or (F,), that every object must have.
+        bands: the planes to take, by name where the files name them.
+        sky: also keep the position of each centre.
+        max_bad: stop when more objects than this cannot be packed; None goes on to the end.
+        n_workers: threads; None for one a core. (Threads, since opening, reading and writing release the
+            interpreter and the rest is short; processes take longer to start than 8,000 files to read.)
+
+    Raises:
+        DataError: too little space, a file is gone, or more than ``max_bad`` cannot be packed.
+    """
+    options = {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": type(files).__name__,
+        "source_options": files.options,
+        "bands": list(bands),
+        "shape": list(shape),
+        "sky": sky,
+    }
+    paths = dict.fromkeys(path for number in numbers for path in files.paths[number])
+    key = fingerprint(paths, options | {"objects": _objects(files, numbers)})
+    expected = {"format": FORMAT, "version": VERSION, "fingerprint": key}
+    expected |= {"n": len(numbers), "shape": list(shape), "bands": list(bands)}
+    packer = _Packer(files, numbers, shape=shape, bands=bands, sky=sky, max_bad=max_bad, n_workers=n_workers)
+    return cached_folder(
+        cache_dir() / "packed" / key,
+        whole=lambda folder: sealed(folder, **expected) is not None,
+        build=lambda part: packer.build(part, expected),
+        n_bytes=packer.n_bytes,
+        what=f"packing {len(numbers):,} cutouts",
+    )
+
+
+def planes(path: object, info: SampleInfo, bands: Sequence[str]) -> list[int] | None:
+    """Which planes of a file are ``bands``, in that order; None for all of them as they stand.
+
+    Names decide where the file's planes have reliable ones; else the number of planes must be that of the
+    bands.
+
+    Raises:
+        DataError: a band is not in the file, or the number differs.
+    """
+    if info.named_planes:
+        missing = [band for band in bands if band not in info.bands]
+        if missing:
+            raise DataError(
+                f"{path} has no band {listed(missing)}; it holds {listed(info.bands, most=12)}; "
+                "choose among them with data.bands=[...], or leave the object out."
+            )
+        numbers = [info.bands.index(band) for band in bands]
+        return None if numbers == list(range(info.shape[0])) else numbers
+    if info.shape[0] != len(bands):
+        raise DataError(
+            f"{path} holds {info.shape[0]} planes but {len(bands)} bands are wanted ({listed(bands, most=12)}); "
+            "all files need the same bands (see data.bands and data.hdu)."
+        )
+    return None
+
+
+class _Packer:
+    """Writes the arrays of one packed folder, each task its own rows.
+
+    Args:
+        files, numbers: the objects; row i is ``numbers[i]``.
+        shape: that every object must have.
+        bands: the planes to take.
+        sky: also keep the positions.
+        max_bad: stop when more objects than this cannot be packed; None goes on to the end.
+        n_workers: threads; None for one a core.
+    """
+
+    def __init__(
+        self,
+        files: Source,
+        numbers: NDArray[np.int64],
+        *,
+        shape: tuple[int, ...],
+        bands: Sequence[str],
+        sky: bool,
+        max_bad: int | None,
+        n_workers: int | None,
+    ) -> None:
+        self.files, self.numbers, self.shape, self.bands = files, numbers, shape, tuple(bands)
+        self.sky, self.max_bad = sky, max_bad
+        self.n_workers = n_workers or _cores()
+
+    @property
+    def n_bytes(self) -> int:
+        """How large the folder will be at most."""
+        n_values = len(self.numbers) * math.prod(self.shape)
+        return n_values * (8 if self.files.has_variance else 4) + n_values // 8 + 40 * len(self.numbers)
+
+    def build(self, folder: Path, meta: dict[str, Any]) -> None:
+        """Write the arrays into ``folder`` and seal it with ``meta``.
+
+        Raises:
+            DataError: more than ``max_bad`` objects cannot be packed.
+            OSError: the disc is full, or cannot be written.
+        """
+        n, size = len(self.numbers), math.prod(self.shape)
+        arrays: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+            "image": ((n, *self.shape), np.float32),
+            "valid": ((n, -(-size // 8)), np.uint8),
+        }
+        if self.files.has_variance:
+            arrays["variance"] = ((n, *self.shape), np.float32)
+        fraction, position = np.zeros(n, np.float32), np.full((n, 2), np.nan)
+        bad: list[tuple[int, str]] = []
+        with ExitStack() as stack:
+            writers = {
+                name: stack.enter_context(closing(RowWriter(folder / f"{name}.npy", shape, dtype)))
+                for name, (shape, dtype) in arrays.items()
+            }
+            for row, outcome in track(self._outcomes(writers), "packing cutouts", total=n):
+                if isinstance(outcome, str):
+                    bad.append((row, outcome))
+                    self._check(bad)
+                else:
+                    fraction[row], position[row] = outcome[0], outcome[1:]
+        bad.sort()
+        usable = np.ones(n, bool)
+        usable[[row for row, _ in bad]] = False
+        if (fraction[usable] == 1).all():
+            (folder / "valid.npy").unlink()
+        np.save(folder / "valid_fraction.npy", fraction)
+        if self.sky:
+            np.save(folder / "position.npy", position)
+        seal(folder, {**meta, "bad": bad})
+
+    def _check(self, bad: list[tuple[int, str]]) -> None:
+        if self.max_bad is not None and len(bad) > self.max_bad:
+            raise DataError(
+                f"more than {self.max_bad} cutouts cannot be used: {listed([r for _, r in bad], most=3)}"
+            )
+
+    def _outcomes(self, writers: dict[str, RowWriter]) -> Iterator[Outcome]:
+        """(row, reason) of each bad object and (row, (valid fraction, ra, dec)) of each other."""
+        executor = ThreadPoolExecutor(self.n_workers)
+        waiting: set[Future[list[Outcome]]] = set()
+        try:
+            for rows in self.files.tasks(self.numbers):
+                waiting.add(executor.submit(self._rows, rows, writers))
+                if len(waiting) >= TASKS_A_WORKER * self.n_workers:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for task in done:
+                        yield from task.result()
+            for task in waiting:
+                yield from task.result()
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def _rows(self, rows: NDArray[np.int64], writers: dict[str, RowWriter]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        samples = self.files.read_many(self.numbers[rows], sky=self.sky)
+        for portion in _runs(rows):
+            blocks: dict[str, list[NDArray[Any]]] = {name: [] for name in writers}
+            for row in portion.tolist():
+                sample = self._checked(int(self.numbers[row]), next(samples))
+                if isinstance(sample, DataError):
+                    outcomes.append((row, str(sample)))
+                    for name, writer in writers.items():
+                        blocks[name].append(writer.zeros)
+                    continue
+                n_valid = np.count_nonzero(sample.valid)
+                blocks["image"].append(sample.flux)
+                blocks["valid"].append(np.packbits(sample.valid.reshape(-1)))
+                if sample.variance is not None:
+                    blocks["variance"].append(sample.variance)
+                outcomes.append((row, (n_valid / sample.valid.size, sample.info.ra, sample.info.dec)))
+            for name, writer in writers.items():
+                writer.write(int(portion[0]), blocks[name])
+        return outcomes
+
+    def _checked(self, number: int, sample: Sample | DataError) -> Sample | DataError:
+        """The sample in the wanted bands, or why it cannot be used."""
+        if isinstance(sample, DataError):
+            return sample
+        path = self.files.paths[number][0]
+        try:
+            chosen = planes(path, sample.info, self.bands)
+        except DataError as error:
+            return error
+        if chosen is not None:
+            variance = None if sample.variance is None else sample.variance[chosen]
+            sample = Sample(sample.info, sample.flux[chosen], sample.valid[chosen], variance)
+        if sample.flux.shape != self.shape:
+            return DataError(
+                f"{path} is {_size(sample.flux.shape)} (bands × rows × columns) but the others are "
+                f"{_size(self.shape)}; cut all to one size, or leave it out with data.on_bad=skip."
+            )
+        if not sample.valid.any():
+            return DataError(f"{path}: no pixel is valid in the bands {listed(self.bands, most=12)}.")
+        return sample
+
+
+def _runs(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """``rows`` in their order, cut where the next is not the one that follows, and into writes of a bounded size."""
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1):
+        for start in range(0, len(run), ROWS_A_WRITE):
+            yield run[start : start + ROWS_A_WRITE]
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _objects(files: Source, numbers: NDArray[np.int64]) -> str:
+    """A digest of which objects these are, in what order."""
+    digest = hashlib.sha256()
+    for number in numbers:
+        digest.update(f"{files.key(int(number))}\n".encode())
+    return digest.hexdigest()

@@ -8,7 +8,7 @@ import numpy as np
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.catalog import Objects
-from astrocnn.datasets.packed import planes
+from astrocnn.datasets.packing import planes
 from astrocnn.errors import DataError
 
 __all__ = ["find_spec"]

@@ -27,8 +27,8 @@ LIMIT = "_limit"
 class PhotometryTable(Source):
     """Rows of a table as samples (F,): magnitudes or fluxes, never the numbers that stand for none.
 
-    A value is valid where it is finite and none of ``missing``, and with ``errors`` only where its error is a
-    number, not negative, not among ``missing`` and not above ``max_error``. Others hold 0 and are not valid.
+    A value is valid where it is finite and none of ``missing``, and with ``errors`` only where its error is above
+    0, not among ``missing`` and not above ``max_error``. Others hold 0 and are not valid.
 
     With ``limits`` every feature has a second one, ``<name>_limit``, after all the others: the limiting magnitude
     (or flux) where the object was looked for and not detected, valid there alone, without variance (0). So a
@@ -174,7 +174,7 @@ class PhotometryTable(Source):
         variance = None
         if self.errors is not None:
             error = self._stack(self.errors, rows)
-            measured = known(error, self.missing) & (error >= 0)
+            measured = known(error, self.missing) & (error > 0)
             if self._limits_in_errors:
                 beyond = (
                     np.isfinite(value) & (value > 0) & ~valid & measured & (error > 0)

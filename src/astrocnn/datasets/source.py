@@ -17,7 +17,10 @@ from astrocnn.io.sample import Sample, SampleInfo
 
 __all__ = ["Match", "Source", "without_suffix"]
 
-SUFFIX = re.compile(r"(\.(fits|fit|fts|fz|gz|png|jpe?g|tiff?|webp|gif|bmp))+$", re.IGNORECASE)
+SUFFIX = re.compile(
+    r"(\.(fits|fit|fts|fz|gz|png|jpe?g|tiff?|webp|gif|bmp|csv|ecsv|tsv|txt|dat|cat|tbl|parquet|pq|hdf5|h5|votable|vot|xml))+$",
+    re.IGNORECASE,
+)
 ROWS_A_TASK = 32
 
 
@@ -58,6 +61,11 @@ class Source(ABC):
     def has_variance(self) -> bool:
         """Whether samples carry a variance."""
         return False
+
+    @property
+    def axis(self) -> tuple[str, NDArray[np.float64]] | None:
+        """What the values of a series lie along, as a name with its unit and (L,) numbers, if it is one for all."""
+        return None
 
     def key(self, number: int) -> str:
         """What tells object ``number`` from every other of the same options: its paths, or a row besides."""
@@ -155,7 +163,7 @@ class Source(ABC):
 
 
 def without_suffix(name: str) -> str:
-    """A file's name without the suffixes of FITS, compression and pictures."""
+    """A file's name without the suffixes of FITS, compression, pictures and arrays."""
     return SUFFIX.sub("", name)
 
 

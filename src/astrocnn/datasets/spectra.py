@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from astrocnn.errors import ConfigError, DataError
 from astrocnn.functional.rebin import log_grid, pixel_bounds, rebin
 from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.io.spectra import Arm, Reading, Spectra, open_spectra
-from astrocnn.io.tables import SUFFIXES
 
 __all__ = ["SpectrumFiles"]
 
@@ -68,7 +66,9 @@ class SpectrumFiles(Source):
             self.layout, self.many = first.layout, first.many
         self.incomplete: list[tuple[str, str]] = []
         self.row: list[int] = [0] * len(paths)
-        self.ids = [_stem(key[-1]) or _stem(os.path.basename(path)) for key, path in matched]
+        self.ids = [
+            without_suffix(key[-1]) or without_suffix(os.path.basename(path)) for key, path in matched
+        ]
         self.paths = [(path,) for path in paths]
         if self.many:
             self._list_rows(paths)
@@ -80,7 +80,9 @@ class SpectrumFiles(Source):
         for path in paths:
             with open_spectra(path, self.reading) as spectra:
                 self._same_layout(path, spectra)
-                names = spectra.ids or [f"{_stem(os.path.basename(path))}_{row}" for row in range(spectra.n)]
+                names = spectra.ids or [
+                    f"{without_suffix(os.path.basename(path))}_{row}" for row in range(spectra.n)
+                ]
                 listed += [(names[row], path, row) for row in range(spectra.n)]
         self.ids = [name for name, _, _ in listed]
         self.paths = [(path,) for _, path, _ in listed]
@@ -124,6 +126,11 @@ class SpectrumFiles(Source):
     @property
     def has_variance(self) -> bool:
         return self.variance
+
+    @property
+    def axis(self) -> tuple[str, Array]:
+        """The grid of wavelengths."""
+        return "Wavelength in vacuum (Å)", log_grid(self.wave_min, self.wave_max, self.n_pixels)
 
     def key(self, number: int) -> str:
         return f"{self.paths[number][0]}\0{self.row[number]}"
@@ -217,12 +224,3 @@ class SpectrumFiles(Source):
         total = np.where(covered, weights.sum(0), np.inf)
         flux = (weights * np.stack([part[0] for part in parts])).sum(0) / total
         return flux, covered, 1 / total if self.variance else None
-
-
-def _stem(name: str) -> str:
-    """A file's name without its suffix."""
-    lower = name.lower()
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if lower.endswith(suffix):
-            return name[: -len(suffix)]
-    return without_suffix(Path(name).name)

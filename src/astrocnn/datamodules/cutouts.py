@@ -6,7 +6,7 @@ from typing import Any
 from pytorch_lightning.utilities import rank_zero_warn
 
 from astrocnn.datamodules.catalog import Catalog
-from astrocnn.datamodules.objects import ObjectDataModule
+from astrocnn.datamodules.images import ImageDataModule
 from astrocnn.datasets.cutouts import CutoutFiles
 from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError
@@ -17,7 +17,7 @@ from astrocnn.io.select import HDUS
 __all__ = ["CutoutDataModule"]
 
 
-class CutoutDataModule(ObjectDataModule):
+class CutoutDataModule(ImageDataModule):
     """FITS cutouts, with or without a catalogue.
 
     Args:
@@ -31,7 +31,7 @@ class CutoutDataModule(ObjectDataModule):
             as stored.
         zero_point: AB magnitude of one stored unit, for headers that do not say it: a number, or one a band.
 
-    The others are those of :class:`~astrocnn.datamodules.objects.ObjectDataModule`.
+    The others are those of :class:`~astrocnn.datamodules.images.ImageDataModule`.
     """
 
     def __init__(

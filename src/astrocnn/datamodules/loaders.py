@@ -1,6 +1,6 @@
 """Loaders without a state: what they yield is a function of their arguments and of the trainer's position."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -20,14 +20,17 @@ Read = Callable[[Rows], Batch]
 
 
 class ReadObjects:
-    """Rows of the catalogue into a batch: packed pixels, ``index`` and ``label``; can be sent to a worker."""
+    """Rows of the catalogue into a batch: packed values, ``index``, and ``columns`` (N,), such as ``label``, by
+    their key; can be sent to a worker.
+    """
 
-    def __init__(self, packed: PackedArray, row: NDArray[np.int64], labels: Tensor) -> None:
-        self.packed, self.row, self.labels = packed, row, labels
+    def __init__(self, packed: PackedArray, row: NDArray[np.int64], columns: Mapping[str, Tensor]) -> None:
+        self.packed, self.row, self.columns = packed, row, dict(columns)
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
         index = torch.from_numpy(rows)
-        return {**self.packed(self.row[rows]), "index": index, "label": self.labels[index]}
+        of_rows = {key: values[index] for key, values in self.columns.items()}
+        return {**self.packed(self.row[rows]), "index": index, **of_rows}
 
 
 class _ReadRows(Dataset[Batch]):

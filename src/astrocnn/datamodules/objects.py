@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,9 +31,9 @@ from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datamodules.probing import find_spec
 from astrocnn.datamodules.refusals import check_labels, check_training_classes, refuse, skipped_table
 from astrocnn.datamodules.row_loaders import RowLoaders
-from astrocnn.datamodules.sky_split import reach
 from astrocnn.datamodules.split_rule import Split, SplitRule, Splittable
 from astrocnn.datamodules.splits import SPLITS
+from astrocnn.datamodules.targets import check_targets, split_strata, target_values
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.datasets.source import Source
 from astrocnn.errors import ConfigError, DataError, listed
@@ -53,7 +54,7 @@ class ObjectDataModule(RowLoaders):
         catalog: table of the objects; None takes every object of the source, without labels.
         id, label, ra, dec, group, split: names of the table's columns. A default name may be absent.
         bands: names and order of the bands; None takes the files'.
-        n_bands, image_size, pixel_scale_arcsec: None takes the files'; another value than theirs is an error.
+        n_bands: None takes the files'; another value than theirs is an error.
         classes: values of the label in the order of the classes, or names for the labels 0..K−1; the second of
             two is the positive class.
         split_by: 'random', 'column', 'group' or 'sky'; None takes the column ``split`` where the table has it,
@@ -73,11 +74,15 @@ class ObjectDataModule(RowLoaders):
 
     Attributes:
         spec: what :meth:`probe` found.
+        targets: keys of the batch and the columns of numbers that they hold, {'redshift': 'z_spec'}; a subclass
+            fills it. Without labels, the objects that have all of them are those to be split.
         catalog: after :meth:`setup`, one row a usable object: ``id``, ``index``, ``ra``, ``dec`` (degrees),
             ``label`` (−1 unknown), ``split`` ('' none) and the table's own columns.
         parted: after :meth:`setup`, how the split came about; None where the objects cannot be split.
         skipped: after :meth:`setup`, ``id``, ``path`` and ``reason`` of what ``on_bad='skip'`` left out.
     """
+
+    carried: ClassVar[tuple[str, ...]] = ("bands", "classes")  # options that other data take from a run
 
     spec: DataSpec
     catalog: Table
@@ -98,8 +103,6 @@ class ObjectDataModule(RowLoaders):
         bands: Sequence[str] | None = None,
         n_bands: int | None = None,
         classes: Sequence[str] | None = None,
-        image_size: int | Sequence[int] | None = None,
-        pixel_scale_arcsec: float | None = None,
         val_fraction: float = 0.1,
         test_fraction: float = 0.2,
         split_seed: int = 0,
@@ -122,12 +125,8 @@ class ObjectDataModule(RowLoaders):
             )
         self.table = catalog
         self.columns = {"id": id, "label": label, "ra": ra, "dec": dec, "group": group, "split": split}
-        self.wanted = {
-            "bands": bands,
-            "n_bands": n_bands,
-            "image_size": image_size,
-            "pixel_scale_arcsec": pixel_scale_arcsec,
-        }
+        self.wanted: dict[str, Any] = {"bands": bands, "n_bands": n_bands}
+        self.targets: dict[str, str] = {}
         self.classes = None if classes is None else tuple(str(name) for name in classes)
         self.split_rule = SplitRule(
             by=split_by,
@@ -152,6 +151,10 @@ class ObjectDataModule(RowLoaders):
     def source(self, catalog: Catalog | None) -> Source:
         """What holds the values of the objects."""
 
+    def read_catalog(self) -> Catalog | None:
+        """The user's table; None without one."""
+        return None if self.table is None else read_catalog(self.table, self.columns)
+
     def probe(self) -> DataSpec:
         """Read the table and some headers; find bands, size, classes and pixel scale.
 
@@ -159,13 +162,22 @@ class ObjectDataModule(RowLoaders):
             DataError: files or table are missing or do not fit together, or the user's values are not theirs.
         """
         if self._objects is None:
-            catalog = None if self.table is None else read_catalog(self.table, self.columns)
+            catalog = self.read_catalog()
             objects = join(self.source(catalog), catalog, columns=self.columns, classes=self.classes)
             self.split_rule.check(objects.table, self.table or "the set without data.catalog")
             refuse(objects.problems, skip=self.on_bad == "skip")
             self.spec = find_spec(objects, wanted=self.wanted, skip=self.on_bad == "skip")
             self._objects = objects
         return self.spec
+
+    def filled(self) -> dict[str, Any]:
+        """What :meth:`probe` found, by the option that would have said it."""
+        spec = self.probe()
+        return {
+            "bands": list(spec.bands),
+            "n_bands": len(spec.bands),
+            "classes": list(spec.classes) or None,
+        }
 
     def require_labels(self) -> None:
         """Raise a :class:`DataError` unless the objects can be trained on: labels, of at least two classes."""
@@ -229,7 +241,9 @@ class ObjectDataModule(RowLoaders):
         if self.columns["group"] == DUPLICATE_OF and DUPLICATE_OF not in table.colnames:
             self._duplicates = self._find_duplicates(position, packed, row[keep])
             table[DUPLICATE_OF] = self._duplicates.first(ids)
-        self.parted = self._part(Splittable(table, ids, labels, self.spec.classes, position, self._reach()))
+        values = target_values(table, self.targets, source=self.table)
+        strata, classes = split_strata(labels, self.spec.classes, values)
+        self.parted = self._part(Splittable(table, ids, strata, classes, position, self._reach()))
         ours = {
             "id": ids,
             "index": np.arange(len(keep)),
@@ -240,6 +254,7 @@ class ObjectDataModule(RowLoaders):
         }
         self.catalog = with_our_columns(table, ours)
         self.skipped = skipped_table(objects.problems + unread)
+        self._values = {key: torch.from_numpy(column) for key, column in values.items()}
         self._row, self._labels, self._packed = row[keep], torch.from_numpy(labels), packed
 
     def _part(self, objects: Splittable) -> Split | None:
@@ -250,9 +265,8 @@ class ObjectDataModule(RowLoaders):
             return None
 
     def _reach(self) -> float | None:
-        """Within how many arcsec an object must not have another of another split."""
-        own = reach(self.spec.image_shape, self.spec.pixel_scale_arcsec)
-        return None if own is None else max(own, self.duplicate_radius_arcsec or 0.0)
+        """Within how many arcsec an object must not have another of another split; None where that is not known."""
+        return self.duplicate_radius_arcsec or 0.0
 
     @property
     def duplicates(self) -> Duplicates | None:
@@ -286,14 +300,18 @@ class ObjectDataModule(RowLoaders):
             return np.arange(len(self.catalog))
         if split not in SPLITS:
             raise ConfigError(f"split={split!r} is not known; choose from {listed((*SPLITS, 'all'))}.")
-        self.require_labels()
+        by_label = not self.targets or bool((self._labels >= 0).any())
+        if by_label:
+            self.require_labels()
+        else:
+            check_targets(self._values, source=self.table)
         if self._no_split is not None:
             raise self._no_split
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             assert self.parted is not None
             raise DataError(self.split_rule.why_empty(split, self.parted))
-        if split == "train":
+        if split == "train" and by_label:
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows
 
@@ -302,7 +320,7 @@ class ObjectDataModule(RowLoaders):
         """Reads the rows of the catalogue."""
         self._ready()
         assert self._packed is not None
-        return ReadObjects(self._packed, self._row, self._labels)
+        return ReadObjects(self._packed, self._row, {"label": self._labels, **self._values})
 
     def valid_fraction(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The fraction of valid pixels (B,) of these rows."""

@@ -10,6 +10,7 @@ from astrocnn.batch import DataSpec
 from astrocnn.datamodules.catalog import Objects
 from astrocnn.datasets.packing import planes
 from astrocnn.errors import DataError
+from astrocnn.io.sample import SampleInfo
 
 __all__ = ["find_spec"]
 
@@ -27,7 +28,7 @@ def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> Dat
         skip: go on when some of the headers cannot be read; the most common shape counts.
 
     Raises:
-        DataError: a header cannot be read, or the user's values are not the files'.
+        DataError: a header cannot be read, the user's values are not the files', or these differ in unit.
     """
     files = objects.files
     infos, errors = [], []
@@ -41,16 +42,28 @@ def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> Dat
         raise errors[0]
     common = Counter(info.shape for _, info in infos).most_common(1)[0][0]
     path, info = next((path, info) for path, info in infos if info.shape == common)
+    _one_unit(infos)
     bands = _bands(wanted["bands"], info.bands, info.shape[0])
     planes(path, info, bands)
     _check("n_bands", len(bands), wanted["n_bands"], path)
-    _check("image_size", info.shape[1:], _pair(wanted["image_size"]), path)
-    scale, said = info.pixel_scale_arcsec, wanted["pixel_scale_arcsec"]
+    _check("image_size", info.shape[1:], _pair(wanted.get("image_size")), path)
+    scale, said = info.pixel_scale_arcsec, wanted.get("pixel_scale_arcsec")
     if scale is None or (said is not None and abs(scale / said - 1) <= SCALE_TOLERANCE):
         scale = said
     _check("pixel_scale_arcsec", scale, said, path)
     units = (info.unit,) * len(bands)
     return DataSpec(bands, (len(bands), *info.shape[1:]), objects.classes, scale, units)
+
+
+def _one_unit(infos: Sequence[tuple[str, SampleInfo]]) -> None:
+    """Raise a :class:`DataError` when two files state different units."""
+    given = [(path, info.unit) for path, info in infos if info.unit is not None]
+    for path, unit in given:
+        if unit != given[0][1]:
+            raise DataError(
+                f"{given[0][0]} is in {given[0][1]} but {path} in {unit}; bring all to one unit with "
+                "data.flux_unit=nJy (or another), or take files of one unit."
+            )
 
 
 def _bands(said: Sequence[str] | None, found: tuple[str, ...], n_planes: int) -> tuple[str, ...]:

@@ -57,14 +57,7 @@ def build_data(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     """
     datamodule: ObjectDataModule = instantiated(cfg.data, "data")
     spec = datamodule.probe()
-    filled = {
-        "bands": list(spec.bands),
-        "n_bands": len(spec.bands),
-        "classes": list(spec.classes) or None,
-        "image_size": list(spec.image_shape[1:]),
-        "pixel_scale_arcsec": spec.pixel_scale_arcsec,
-    }
-    set_values(cfg, {f"data.{key}": value for key, value in filled.items() if key in cfg.data})
+    set_values(cfg, {f"data.{key}": value for key, value in datamodule.filled().items() if key in cfg.data})
     return datamodule, spec
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from astropy.table import Table
+from hydra.utils import get_class
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from astrocnn.datamodules.objects import ObjectDataModule
@@ -199,7 +200,8 @@ def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
         cfg = saved
     else:
         own = plain(saved.data)
-        missing = [key for key in ("bands", "classes") if cfg.data.get(key) is None]
+        carried = getattr(get_class(cfg.data._target_), "carried", ())
+        missing = [key for key in carried if cfg.data.get(key) is None and own.get(key) is not None]
         set_values(cfg, {f"data.{key}": own[key] for key in missing})
     if batch_size is not None:
         set_values(cfg, {"data.batch_size": batch_size})

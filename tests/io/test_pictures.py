@@ -71,7 +71,7 @@ def test_cutouts_of_pictures(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpeg", "c.JPG"):
         saved(tmp_path / name, RGB, format="jpeg")
     files = CutoutFiles(f"{tmp_path}/*")
-    assert files.pictures
+    assert files.kind == "picture"
     assert files.ids == ["a", "b", "c"]
     assert files.probe(0).bands == ("R", "G", "B")
     assert files.read(2).flux.shape == (3, 6, 5)
@@ -92,10 +92,8 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
         probe(tmp_path / "text.jpg")
     with pytest.raises(DataError, match=r"gone\.png cannot be read as a picture: No such file"):
         read(tmp_path / "gone.png")
-    with pytest.raises(
-        DataError, match=r"is a picture, which has no HDUs.*leave out data\.mask, data\.flux_unit"
-    ):
+    with pytest.raises(DataError, match=r"has no HDUs, masks.*leave out data\.mask, data\.flux_unit"):
         CutoutFiles(f"{tmp_path}/a.png", mask=Mask("M"), flux=FluxScale("nJy"))
     (tmp_path / "b.fits").write_bytes(b"")
-    with pytest.raises(DataError, match=r"matches pictures and FITS files, such as .*a\.png and .*b\.fits"):
+    with pytest.raises(DataError, match=r"matches files of different kinds, .*a\.png, .*b\.fits"):
         CutoutFiles(f"{tmp_path}/[ab].*")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from astrocnn.datasets.patterns import found
+from astrocnn.datasets.patterns import by_band, found
 from astrocnn.datasets.source import Source, without_suffix
 from astrocnn.errors import DataError, listed
-from astrocnn.io import fits, pictures
-from astrocnn.io.layers import Files, FluxScale, Mask, Variance
+from astrocnn.io import array_files, fits, pictures
+from astrocnn.io.layers import FluxScale, Mask, Variance
 from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.io.select import HDUS
 
@@ -32,13 +32,14 @@ class CutoutFiles(Source):
             whose images they agree in what the wildcards matched.
         variance: where the variance is, if any, likewise.
         flux: the unit to bring all to; None leaves the values as stored.
+        channels: of ``.npy`` files, whether the bands stand 'first' or 'last'; None finds out.
 
     Attributes:
         bands: the mapping's keys; None for one file an object.
-        pictures: whether the files are pictures (PNG, JPEG) and not FITS.
+        kind: of the files: 'fits', 'picture' (PNG, JPEG), or 'array' (``.npy``).
 
     Raises:
-        DataError: a pattern matches nothing, or pictures are asked for what they cannot have.
+        DataError: a pattern matches nothing, or other files than FITS are asked for what only FITS has.
     """
 
     def __init__(
@@ -49,13 +50,15 @@ class CutoutFiles(Source):
         mask: Mask | None = None,
         variance: Variance | None = None,
         flux: FluxScale | None = None,
+        channels: str | None = None,
     ) -> None:
+        self.channels = channels
         self.images, self.hdu, self.mask, self.variance, self.flux = images, hdu, mask, variance, flux
         self.bands = tuple(str(band) for band in images) if isinstance(images, Mapping) else None
-        roles = {"image": _patterns("data.images", images, self.bands)}
+        roles = {"image": by_band("data.images", images, self.bands)}
         for name, layer in (("mask", mask), ("variance", variance)):
             if layer is not None and layer.files is not None:
-                roles[name] = _patterns(f"{layer.option}.files", layer.files, self.bands)
+                roles[name] = by_band(f"{layer.option}.files", layer.files, self.bands)
         self.incomplete: list[tuple[str, str]] = []
         objects = self._joined(roles)
         objects.sort(key=lambda item: item[1])
@@ -65,7 +68,7 @@ class CutoutFiles(Source):
         self.paths = [paths for _, paths in objects]
         ends = np.cumsum([len(patterns) for patterns in roles.values()]).tolist()
         self._parts = dict(zip(roles, map(slice, [0, *ends], ends), strict=False))
-        self.pictures = self._are_pictures()
+        self.kind = self._kind()
 
     def _joined(self, roles: Mapping[str, Mapping[str, str]]) -> list[tuple[str, tuple[str, ...]]]:
         """(what the last wildcard matched, paths) of each object that has a file for every pattern."""
@@ -96,36 +99,32 @@ class CutoutFiles(Source):
             )
         return joined
 
-    def _are_pictures(self) -> bool:
-        images = {path for paths in self.paths for path in paths[self._parts["image"]]}
-        found = {path for path in images if pictures.is_picture(path)}
-        if not found:
-            return False
-        if len(found) < len(images):
-            fits_file = next(iter(images - found))
+    def _kind(self) -> str:
+        """'fits', 'picture' or 'array', which all images are."""
+        images = [path for paths in self.paths for path in paths[self._parts["image"]]]
+        kinds: dict[str, str] = {}
+        for path in images:
+            kinds.setdefault(_kind_of(path), path)
+        if len(kinds) > 1:
             raise DataError(
-                f"data.images matches pictures and FITS files, such as {min(found)} and {fits_file}; give patterns "
-                "that match one kind."
+                f"data.images matches files of different kinds, {listed(list(kinds.values()))}; "
+                "give patterns that match one kind."
             )
-        asked = {
-            "data.hdu": self.hdu,
-            "data.mask": self.mask,
-            "data.variance": self.variance,
-            "data.flux_unit": self.flux,
-        }
-        named = [option for option, value in asked.items() if value is not None]
-        if named:
+        kind, path = next(iter(kinds.items()))
+        asked = {"hdu": self.hdu, "mask": self.mask, "variance": self.variance, "flux_unit": self.flux}
+        named = [f"data.{option}" for option, value in asked.items() if value is not None]
+        if kind != "fits" and named:
             raise DataError(
-                f"{min(found)} is a picture, which has no HDUs, masks, variances or units of flux; leave out "
+                f"{path} has no HDUs, masks, variances or units of flux, as a FITS file has; leave out "
                 f"{listed(named)}, or give FITS files."
             )
-        return True
+        return kind
 
     @property
     def options(self) -> dict[str, Any]:
         layers = {"mask": self.mask, "variance": self.variance, "flux": self.flux}
         given = {name: asdict(layer) for name, layer in layers.items() if layer is not None}
-        return {"hdu": self.hdu, "by_band": self.bands, **given}
+        return {"hdu": self.hdu, "by_band": self.bands, "channels": self.channels, **given}
 
     @property
     def has_variance(self) -> bool:
@@ -134,8 +133,10 @@ class CutoutFiles(Source):
     def probe(self, number: int) -> SampleInfo:
         """The headers of object ``number``, of all its bands."""
         images, layers = self._files(number)
-        if self.pictures:
+        if self.kind == "picture":
             infos = [pictures.probe(path) for path in images]
+        elif self.kind == "array":
+            infos = [array_files.probe(path, channels=self.channels) for path in images]
         else:
             infos = [
                 fits.probe(
@@ -153,8 +154,10 @@ class CutoutFiles(Source):
     def read(self, number: int, *, sky: bool = False) -> Sample:
         """The pixels of object ``number``, bands stacked."""
         images, layers = self._files(number)
-        if self.pictures:
+        if self.kind == "picture":
             parts = [pictures.read(path) for path in images]
+        elif self.kind == "array":
+            parts = [array_files.read(path, channels=self.channels) for path in images]
         else:
             parts = [
                 fits.read(
@@ -215,6 +218,12 @@ class CutoutFiles(Source):
         return SampleInfo(shape, self.bands or (), True, first.ra, first.dec, first.pixel_scale_arcsec, unit)
 
 
+def _kind_of(path: str) -> str:
+    return (
+        "picture" if pictures.is_picture(path) else "array" if path.endswith(array_files.SUFFIX) else "fits"
+    )
+
+
 def _option(role: str) -> str:
     return "data.images" if role == "image" else f"data.{role}.files"
 
@@ -222,22 +231,6 @@ def _option(role: str) -> str:
 def _of_bands(bands: list[str]) -> str:
     named = [band for band in bands if band]
     return f" in band {listed(named)}" if named else ""
-
-
-def _patterns(option: str, files: Files, bands: tuple[str, ...] | None) -> dict[str, str]:
-    """Pattern by band; one that is for all bands stands under ''."""
-    if not isinstance(files, Mapping):
-        return {"": str(files)}
-    if not files:
-        raise DataError(f"{option}={{}} is empty; give a pattern, or one pattern a band.")
-    by_band = {str(band): str(pattern) for band, pattern in files.items()}
-    if bands is None or set(by_band) != set(bands):
-        have = f"of {listed(bands)}" if bands else "a single pattern"
-        raise DataError(
-            f"{option} has patterns of the bands {listed(by_band)}, but data.images is {have}; give the same bands, "
-            "or one pattern for all."
-        )
-    return {band: by_band[band] for band in bands}
 
 
 def _by_key(files: list[tuple[Key, str]], whole: bool, option: str) -> dict[Key, str]:

@@ -3,12 +3,13 @@
 import glob
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from astrocnn.datasets.source import without_suffix
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, listed
 
-__all__ = ["found"]
+__all__ = ["by_band", "found"]
 
 
 def found(pattern: str, option: str) -> list[tuple[tuple[str, ...], str]]:
@@ -41,6 +42,28 @@ def found(pattern: str, option: str) -> list[tuple[tuple[str, ...], str]]:
         )  # without a * the one file is the one object's
         files.append((groups or alone, path))
     return files
+
+
+def by_band(
+    option: str, files: str | Mapping[str, str] | None, bands: tuple[str, ...] | None
+) -> dict[str, str]:
+    """Pattern by band, in the order of ``bands``; one that is for all bands stands under ''.
+
+    Raises:
+        DataError: the bands are not those of the images.
+    """
+    if not isinstance(files, Mapping):
+        return {"": str(files)}
+    if not files:
+        raise DataError(f"{option}={{}} is empty; give a pattern, or one pattern a band.")
+    by_band = {str(band): str(pattern) for band, pattern in files.items()}
+    if bands is None or set(by_band) != set(bands):
+        have = f"of {listed(bands)}" if bands else "a single pattern"
+        raise DataError(
+            f"{option} has patterns of the bands {listed(by_band)}, but data.images is {have}; give the same bands, "
+            "or one pattern for all."
+        )
+    return {band: by_band[band] for band in bands}
 
 
 def _regex(pattern: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
 from astrocnn.io.float32 import physical, to_float32
-from astrocnn.io.flux_units import flux_factor, needs_pixel_area
+from astrocnn.io.flux_units import HasKeywords, flux_factor, needs_pixel_area
 from astrocnn.io.headers import Hdu
 from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
 from astrocnn.io.quality import good_pixels
@@ -171,10 +171,10 @@ def _text(value: Any) -> str:
 
 
 class Both:
-    """The keywords of an HDU, and those of the primary HDU where it has not got them."""
+    """The keywords of a header, and those of another, the primary's, where it has not got them."""
 
-    def __init__(self, hdu: Hdu, primary: Hdu) -> None:
-        self._headers = (hdu.header, primary.header)
+    def __init__(self, header: HasKeywords, primary: HasKeywords) -> None:
+        self._headers = (header, primary)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of ``key``."""
@@ -196,7 +196,7 @@ def factors(
     zero_points = iter(flux.zero_points(info.bands, info.shape[0]))
     scale, found = flux.pixel_scale_arcsec or info.pixel_scale_arcsec, []
     for hdu, shape in zip(images, shapes, strict=True):
-        header = Both(hdu, walk.primary)
+        header = Both(hdu.header, walk.primary.header)
         for zero_point in [next(zero_points) for _ in range(shape[0])]:
             try:
                 if scale is None and needs_pixel_area(header, flux.unit, zero_point=zero_point):

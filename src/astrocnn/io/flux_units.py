@@ -12,7 +12,7 @@ from astropy import units
 from astrocnn.errors import DataError, choose, listed
 from astrocnn.io.headers import ASTROPY
 
-__all__ = ["UNITS", "flux_factor", "needs_pixel_area"]
+__all__ = ["UNITS", "HasKeywords", "flux_factor", "needs_pixel_area"]
 
 AB_NJY = 3631e9  # AB magnitude 0 as surveys define nanomaggies; 48.6 in cgs (Oke & Gunn 1983) is 6e-5 less
 NANOMAGGY_NJY = 3631.0

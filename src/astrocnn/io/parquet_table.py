@@ -1,6 +1,8 @@
 """Parquet tables in and out."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,12 @@ from numpy.typing import NDArray
 __all__ = ["read_parquet", "write_parquet"]
 
 
-def read_parquet(path: Path) -> Table:
-    """Every column of the file; metadata of the schema becomes ``meta``."""
+def read_parquet(path: str | os.PathLike[str], *, columns: Sequence[str] | None = None) -> Table:
+    """The columns of the file (None for all); metadata of the schema becomes ``meta``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrow = pq.read_table(path)
+    arrow = pq.read_table(path, columns=columns)
     table = Table()
     for field, chunked in zip(arrow.schema, arrow.columns, strict=True):
         if pa.types.is_dictionary(field.type):

@@ -1,0 +1,97 @@
+"""Stacks in FITS: an image of 3 or 4 axes whose last counts the objects."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from astrocnn.errors import DataError
+from astrocnn.io.astropy_tables import read_fits
+from astrocnn.io.columns import plain
+from astrocnn.io.headers import ASTROPY, Header
+from astrocnn.io.select import HDUS, Walk, with_hdus
+from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape
+
+__all__ = ["FitsStack", "is_stack"]
+
+
+def is_stack(path: str, hdu: HDUS) -> bool:
+    """Whether the image of a file has four axes that are longer than 1, which no single image has."""
+
+    def use(walk: Walk) -> bool:
+        return len([n for n in walk.select(hdu, "data.hdu")[0].shape if n > 1]) == 4
+
+    return with_hdus(path, use)
+
+
+class FitsStack(Stack):
+    """One image HDU, plain or tile-compressed; a table of N rows in the same file is its table.
+
+    Raises:
+        DataError: the file cannot be read, or holds no such image, or that is no stack of images.
+    """
+
+    channels = "first"
+
+    def __init__(self, path: str, hdu: str | int | None = None) -> None:
+        self.path = path
+        if path.endswith(".gz"):
+            raise DataError(
+                f"{path} holds all objects and is gzipped, so that no row can be read without those before it; "
+                "gunzip it, or compress it by tiles (fpack)."
+            )
+        image, primary = with_hdus(path, lambda walk: (walk.select(hdu, "data.hdu")[0], walk.primary))
+        self._number, self.name, self.shape = image.number, image.label, image.shape
+        self.header, self.shared = image.header, primary.header
+        self._itemsize = abs(int(self.header.get("BITPIX", -64))) // 8
+        check_shape(self.shape, np.dtype(np.float32), self.label)
+        self.bands = _bands(self.shape[1] if len(self.shape) == 4 else 1, self.header, self.shared)
+        row = max(1, int(np.prod(self.shape[1:])) * self._itemsize)
+        self.starts = range(0, self.shape[0], max(1, BLOCK_BYTES // row))
+
+    def rows(self, start: int, stop: int) -> Iterator[Row]:
+        yield from self._blocks(start, stop, self._read)
+
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        with ASTROPY, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about cards, and said when the file was opened
+            try:
+                with fits.open(self.path, memmap=True, do_not_scale_image_data=True, uint=False) as hdus:
+                    values = np.array(hdus[self._number].section[start:stop])
+            except Exception as error:  # astropy raises nearly every kind on damaged files
+                reason = str(error).partition("\n")[0] or type(error).__name__
+                raise DataError(f"{self.label}, rows {start} to {stop}: cannot be read: {reason}") from error
+        if values.shape != (stop - start, *self.shape[1:]):
+            raise DataError(
+                f"{self.label} ends before row {stop}; it is truncated; copy or download it again."
+            )
+        return values
+
+    def table(self) -> Table | None:
+        with ASTROPY, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with fits.open(self.path, memmap=True) as hdus:
+                numbers = [
+                    i
+                    for i, hdu in enumerate(hdus)
+                    if type(hdu) in (fits.BinTableHDU, fits.TableHDU) and hdu.header["NAXIS2"] == len(self)
+                ]
+            if len(numbers) != 1:
+                return None
+            table = read_fits(Path(self.path), str(numbers[0]))
+            for name in table.colnames:
+                plain(table, name)
+        return table
+
+
+def _bands(n: int, *headers: Header | fits.Header) -> tuple[str, ...]:
+    for header in headers:
+        names = tuple(str(header.get(f"BAND{i + 1}") or "").strip() for i in range(n))
+        if all(names):
+            return names
+    return ()

@@ -1,0 +1,98 @@
+"""Stacks in HDF5: a data set, and the columns beside it."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from astrocnn.errors import DataError
+from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape, choose_array, row_table
+
+__all__ = ["Hdf5Stack"]
+
+CHUNK_CACHE = 64 * 2**20  # chunks that stay decoded
+UNITS = ("BUNIT", "unit", "units")
+
+
+class Hdf5Stack(Stack):
+    """A data set of an HDF5 file, named with its groups; the data sets of its group with N values are its table.
+
+    The attributes of the data set are its header; a unit may stand there as ``BUNIT``, ``unit`` or ``units``.
+
+    Raises:
+        DataError: the file cannot be read, or holds no such data set, or that is no stack of images.
+    """
+
+    def __init__(self, path: str, name: str | int | None = None) -> None:
+        self.path = path
+        try:
+            self._file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
+            shapes: dict[str, tuple[int, ...]] = {}
+            self._file.visititems(lambda key, node: _note(shapes, key, node))
+        except (OSError, RuntimeError) as error:
+            raise DataError(self._unreadable(error)) from error
+        wanted = name.strip("/") if isinstance(name, str) else name
+        self.name = choose_array(path, wanted, shapes, "data set")
+        self._set = self._file[self.name]
+        if h5py.check_string_dtype(self._set.dtype) is not None or self._set.shape is None:
+            raise DataError(
+                f"{self.label}: holds no numbers; choose a data set of images with data.hdu=<name>."
+            )
+        self.shape, self._itemsize = tuple(self._set.shape), self._set.dtype.itemsize
+        check_shape(self.shape, self._set.dtype, self.label)
+        self.header, self.bands = _header(self._set), _bands(self._set)
+        chunk = self._set.chunks[0] if self._set.chunks else 1
+        rows = max(1, BLOCK_BYTES // max(1, math.prod(self.shape[1:]) * self._itemsize))
+        self.starts = range(0, self.shape[0], -(-rows // chunk) * chunk)
+
+    def _unreadable(self, error: Exception) -> str:
+        reason = str(error).partition("\n")[0]
+        return f"{self.path} cannot be read as HDF5: {reason}; check that it is whole, copy or download it again."
+
+    def rows(self, start: int, stop: int) -> Iterator[Row]:
+        yield from self._blocks(start, stop, self._read)
+
+    def _read(self, start: int, stop: int) -> NDArray[Any]:
+        try:
+            return np.asarray(self._set[start:stop])
+        except (OSError, RuntimeError) as error:
+            raise DataError(self._unreadable(error)) from error
+
+    def table(self) -> Table | None:
+        columns = {}
+        for name, node in self._set.parent.items():
+            if isinstance(node, h5py.Dataset) and node.shape == (len(self),):
+                text = h5py.check_string_dtype(node.dtype) is not None
+                columns[name] = np.asarray(node.asstr(errors="replace")[()], dtype=str) if text else node[()]
+        return row_table(columns, len(self))
+
+
+def _header(dataset: Any) -> fits.Header:
+    header = fits.Header()
+    for key, value in dataset.attrs.items():
+        plain = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.size == 1 else value
+        plain = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
+        if key in UNITS:
+            header["BUNIT"] = str(plain)
+        elif isinstance(plain, (str, bool, int, float)) and _is_keyword(key):
+            header[key] = plain
+    return header
+
+
+def _bands(dataset: Any) -> tuple[str, ...]:
+    given = np.atleast_1d(dataset.attrs.get("bands", ()))
+    return tuple(band.decode() if isinstance(band, bytes) else str(band) for band in given)
+
+
+def _note(shapes: dict[str, tuple[int, ...]], key: str, node: Any) -> None:
+    if isinstance(node, h5py.Dataset) and node.shape is not None:
+        shapes[key] = tuple(node.shape)
+
+
+def _is_keyword(key: str) -> bool:
+    return len(key) <= 8 and key.replace("_", "").replace("-", "").isalnum() and key.isupper()

@@ -1,0 +1,225 @@
+"""The tiles of a band: which files and HDUs hold them, and the masks and variances that belong to each."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from astrocnn.datasets.patterns import found
+from astrocnn.datasets.source import without_suffix
+from astrocnn.errors import ConfigError, DataError, listed
+from astrocnn.io.layers import Layer, Mask, Variance
+from astrocnn.io.tiles import ImageHdu, TileHeader, image_hdus, is_packed, named, select
+from astrocnn.io.wcs import SkyWcs
+
+__all__ = ["By", "Plane", "Tile", "tiles_of"]
+
+By = str | Mapping[str, str]
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """An image HDU of a file."""
+
+    path: str
+    hdu: ImageHdu
+    packed: bool
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image that objects are cut from.
+
+    Attributes:
+        image: where its pixels are; ``mask`` and ``variance`` those of its mask and variance, if any.
+        key: what the wildcards of the pattern matched, and the HDU: tiles of two bands with the same are a pair.
+        name: of its file without suffix, and of its HDU where the file holds several tiles.
+        filter: what FILTER or BAND says, '' for nothing.
+        scale_arcsec: of a pixel at its centre; None without a WCS.
+    """
+
+    image: Plane
+    mask: Plane | None
+    variance: Plane | None
+    key: tuple[Key, str]
+    name: str
+    filter: str
+    scale_arcsec: float | None
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """All of them that there are."""
+        return tuple(plane for plane in (self.image, self.mask, self.variance) if plane is not None)
+
+
+def tiles_of(
+    pattern: str,
+    *,
+    hdu: str | int | None,
+    band: str | None,
+    layers: Sequence[Layer],
+    problems: list[tuple[str, str]],
+    watch: Callable[[list[Any]], Iterator[Any]],
+) -> Iterator[tuple[Tile, SkyWcs | None]]:
+    """The tiles that ``pattern`` matches, in the order of their paths, each with its WCS.
+
+    Args:
+        pattern: of the files.
+        hdu: None for the first image of each, a number, a name (every image of that name), or 'all'.
+        band: whose they are; None where there is but one.
+        layers: the masks and variances that belong to them.
+        problems: (file, reason) is added of each tile that cannot be used.
+        watch: passes the files on, and shows how far they are.
+
+    Raises:
+        DataError: a pattern matches nothing.
+    """
+    files = found(pattern, "data.tiles" if band is None else f"data.tiles.{band}")
+    partners = {of.option: _partners(of, band, files) for of in layers if of.files is not None}
+    stems = Counter(without_suffix(os.path.basename(path)) for _, path in files)
+    shared = os.path.dirname(os.path.commonpath([os.path.abspath(path) for _, path in files]))
+    for key, path in watch(files):
+        stem = without_suffix(os.path.basename(path))
+        if stems[stem] > 1:
+            stem = without_suffix(os.path.relpath(os.path.abspath(path), shared))
+        try:
+            chosen, own = image_hdus(path, partial(_chosen, path, hdu, layers))
+            packed = is_packed(path)
+            with_wcs = [(image, header, header.wcs(image, path)) for image, header in chosen]
+            if hdu == "all":
+                # of every image those on the sky, where there are any: the others are previews and the like
+                with_wcs = [part for part in with_wcs if part[2] is not None] or with_wcs
+            once = Counter(image.name for image, _, _ in with_wcs)
+            for image, header, wcs in with_wcs:
+                label = image.name if image.name and once[image.name] == 1 else str(image.number)
+                parts = {
+                    of.option: _plane(of, partners.get(of.option), key, path, image, own) for of in layers
+                }
+                yield (
+                    Tile(
+                        Plane(path, image, packed),
+                        parts.get(Mask.option),
+                        parts.get(Variance.option),
+                        key=(key, label),
+                        name=f"{stem}[{label}]" if len(with_wcs) > 1 else stem,
+                        filter=str(header.get("FILTER") or header.get("BAND") or "").strip(),
+                        scale_arcsec=None if wcs is None else wcs.scale_arcsec,
+                    ),
+                    wcs,
+                )
+        except DataError as error:
+            problems.append((os.path.basename(path), str(error)))
+
+
+def _chosen(
+    path: str,
+    hdu: str | int | None,
+    layers: Sequence[Layer],
+    images: Iterator[tuple[ImageHdu, TileHeader]],
+) -> tuple[list[tuple[ImageHdu, TileHeader]], list[ImageHdu]]:
+    """The tiles among a file's images, and the images among which its masks and variances are to be found."""
+    beside = [_hdu(layer) for layer in layers if layer.files is None and layer.hdu is not None]
+    if not beside:
+        return select(path, images, hdu, "data.hdu"), []
+    every = list(images)
+    rest = [
+        (image, header)
+        for image, header in every
+        if not any(named(image, other) for other in beside if other is not None)
+    ]
+    return select(path, iter(rest), hdu, "data.hdu"), [image for image, _ in every]
+
+
+def _partners(layer: Layer, band: str | None, files: list[tuple[Key, str]]) -> dict[Key, str]:
+    """The mask or variance file of each tile's file, by what the wildcards match."""
+    option = f"{layer.option}.files"
+    pattern = layer.files
+    if isinstance(pattern, Mapping):
+        if band is None or band not in pattern:
+            raise ConfigError(
+                f"{option} is by band ({listed(list(pattern))}) but has none for "
+                f"{'the single pattern of data.tiles' if band is None else band}; give one a band of data.tiles."
+            )
+        pattern, option = pattern[band], f"{option}.{band}"
+    others = found(str(pattern), option)
+    whole = len(others[0][0]) == len(files[0][0])
+    if len(files) == len(others) == 1:
+        return {files[0][0]: others[0][1]}
+    table: dict[Key, str] = {}
+    for key, path in others:
+        key = key if whole else key[-1:]
+        if key in table:
+            raise DataError(
+                f"{table[key]} and {path} match {option} in the same way; put a * wherever the names of tiles differ."
+            )
+        table[key] = path
+    paired = {key: table[short] for key, _ in files if (short := key if whole else key[-1:]) in table}
+    if not paired:
+        raise DataError(
+            f"no file of {option} belongs to a tile: what the * match differs ({listed(list(table), most=2)} and "
+            f"{listed([key for key, _ in files], most=2)}); give it the same * as data.tiles."
+        )
+    return paired
+
+
+def _plane(
+    layer: Layer,
+    partners: dict[Key, str] | None,
+    key: Key,
+    path: str,
+    image: ImageHdu,
+    own: list[ImageHdu],
+) -> Plane:
+    """The mask or variance that belongs to an image."""
+    if partners is None:
+        where, every, packed = path, own, is_packed(path)
+    else:
+        if key not in partners:
+            raise DataError(f"no file of {layer.option}.files belongs to the tile {path}.")
+        where = partners[key]
+        every, packed = image_hdus(where, lambda images: [hdu for hdu, _ in images]), is_packed(where)
+    wanted, role = _hdu(layer), layer.option.rpartition(".")[2]
+    several = every if wanted is None else [hdu for hdu in every if named(hdu, wanted)]
+    match = _partner(several, image)
+    if match is None:
+        content = listed([hdu.label for hdu in every], most=8) or "none"
+        raise DataError(
+            f"{where}: which HDU is the {role} of {path}, {image.label}, is not clear; its images are "
+            f"{content}; choose one with {layer.option}.hdu=..."
+        )
+    if match.shape != image.shape:
+        raise DataError(
+            f"{where}, {match.label}: the {role} is {match.shape[0]} × {match.shape[1]} pixels but the tile "
+            f"{path} is {image.shape[0]} × {image.shape[1]}; choose another with {layer.option}.hdu or "
+            f"{layer.option}.files."
+        )
+    return Plane(where, match, packed)
+
+
+def _hdu(layer: Layer) -> str | int | None:
+    """Which HDU holds the planes of a layer: one, since a tile is of one band."""
+    if layer.hdu is not None and not isinstance(layer.hdu, (str, int)):
+        raise ConfigError(
+            f"{layer.option}.hdu={list(layer.hdu)} is a list; for tiles give one name or number, of which each "
+            f"image takes the one of its own EXTVER, or files of each band with {layer.option}.files={{band: pattern}}."
+        )
+    return layer.hdu
+
+
+def _partner(several: list[ImageHdu], image: ImageHdu) -> ImageHdu | None:
+    """Of several HDUs the one that belongs to ``image``: the only one, or that of its version, name or number."""
+    if len(several) == 1:
+        return several[0]
+    tests: list[Callable[[ImageHdu], bool]] = [
+        lambda hdu: hdu.name == image.name and hdu.version == image.version and bool(hdu.name),
+        lambda hdu: len({h.name for h in several}) == 1 and hdu.version == image.version,
+        lambda hdu: hdu.number == image.number,
+    ]
+    for test in tests:
+        matches = [hdu for hdu in several if test(hdu)]
+        if len(matches) == 1:
+            return matches[0]
+    return None

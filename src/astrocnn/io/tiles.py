@@ -1,0 +1,306 @@
+"""Which images a tile's file holds, from its headers: plain, multi-extension, tile-compressed, or packed as a whole."""
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+import tempfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, TypeAlias, TypeVar
+
+from astropy.io import fits
+
+from astrocnn.errors import DataError, listed
+from astrocnn.io.headers import (
+    ASTROPY,
+    BLOCK,
+    DTYPES,
+    Header,
+    NotPlainError,
+    astropy_hdus,
+    extent,
+    header_at,
+)
+from astrocnn.io.wcs import SkyWcs, sky_wcs
+from astrocnn.paths import cache_dir
+
+__all__ = [
+    "ImageHdu",
+    "TileHeader",
+    "image_hdus",
+    "is_packed",
+    "named",
+    "opened",
+    "select",
+    "unpacked",
+    "value_of",
+]
+
+T = TypeVar("T")
+Path: TypeAlias = str | os.PathLike[str]
+Cards: TypeAlias = Header | fits.Header
+PACKINGS: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+PACKING_ERRORS = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+SPARE_BYTES = 64 * 2**20
+COPIED_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHdu:
+    """Where an image stands in its file.
+
+    Attributes:
+        number: of the HDU; ``name`` and ``version`` are its EXTNAME ('' for none) and EXTVER.
+        axes: lengths of all its axes in numpy's order; the leading ones are 1.
+        start: the byte of the file, once unpacked, where its header begins; −1 where only astropy reads the file.
+        data: the byte where plain pixels of type ``dtype`` begin; −1 for compressed ones.
+        stripe: rows and columns that are compressed together; (1, 1) for plain pixels.
+    """
+
+    number: int
+    name: str
+    version: int
+    axes: tuple[int, ...]
+    start: int
+    data: int
+    dtype: str
+    stripe: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.axes[-2], self.axes[-1]
+
+    @property
+    def label(self) -> str:
+        """How a message names this HDU."""
+        return f"HDU {self.number}" + (f" ({self.name})" if self.name else "")
+
+
+@dataclass(frozen=True)
+class TileHeader:
+    """The cards of an image, and those of the file's first HDU, which hold for every image that has no own."""
+
+    cards: Cards
+    primary: Cards
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of ``key``, the image's own or else the file's."""
+        for cards in (self.cards, self.primary):
+            if (value := value_of(cards, key)) is not None:
+                return value
+        return default
+
+    def wcs(self, hdu: ImageHdu, path: Path) -> SkyWcs | None:
+        """The image's WCS, or that of a first HDU without an image; None for none."""
+        own = value_of(self.cards, "CTYPE1") or value_of(self.cards, "AMDX1")
+        cards = self.cards if own or value_of(self.primary, "NAXIS") != 0 else self.primary
+        return sky_wcs(cards, *hdu.shape, path=path)
+
+
+def value_of(cards: Cards, key: str) -> Any:
+    """The value of ``key``, None for none; of a card that we do not understand what astropy makes of it."""
+    try:
+        return cards.get(key)
+    except NotPlainError:
+        with ASTROPY, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the form of the card
+            try:
+                return cards.astropy().get(key)
+            except (ValueError, TypeError, fits.VerifyError):
+                return None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], int | None]]:
+    """The bytes of a file, unpacked as they are read, and how many they are (None where that is not known).
+
+    Raises:
+        DataError: the file cannot be read, or its packing is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            opener = _opener(file)
+            if opener is None:
+                yield file, os.fstat(file.fileno()).st_size
+            else:
+                with opener(file) as stream:
+                    yield stream, None
+    except PACKING_ERRORS as error:
+        raise DataError(f"{path} cannot be unpacked ({error}); copy or download it again.") from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}; check path, permissions and disc."
+        ) from error
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the file as a whole is packed by gzip, bzip2 or xz, so that it cannot be read from its middle."""
+    try:
+        with open(path, "rb") as file:
+            return _opener(file) is not None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}; check path and disc.") from error
+
+
+def _opener(file: IO[bytes]) -> Callable[..., Any] | None:
+    start = file.read(6)
+    file.seek(0)
+    return next((opener for magic, opener in PACKINGS.items() if start.startswith(magic)), None)
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """A packed file unpacked into a nameless file of the cache folder, which is gone when it is closed.
+
+    Raises:
+        DataError: the packing is damaged, or the disc is full.
+    """
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as whole:
+        with opened(path) as (stream, _):
+            while part := stream.read(COPIED_BYTES):
+                if shutil.disk_usage(folder).free < SPARE_BYTES:
+                    raise DataError(
+                        f"{path} does not fit unpacked into {folder}; free some space there, or set ASTROCNN_CACHE "
+                        "to a folder on a larger disc."
+                    )
+                whole.write(part)
+        whole.flush()
+        yield whole
+
+
+def image_hdus(path: Path, use: Callable[[Iterator[tuple[ImageHdu, TileHeader]]], T]) -> T:
+    """``use`` the images of a file, one at a time, from its headers; where these are unusual, as astropy reads them.
+
+    Raises:
+        DataError: the file cannot be read, is truncated, or a header lies.
+    """
+    try:
+        with opened(path) as (file, size):
+            return use(_direct(path, file, size))
+    except NotPlainError:
+        with astropy_hdus(path) as hdus:
+            return use(_by_astropy(hdus))
+
+
+def _direct(path: Path, file: IO[bytes], size: int | None) -> Iterator[tuple[ImageHdu, TileHeader]]:
+    if size == 0:
+        raise DataError(f"{path} is empty (0 bytes); copy or download it again.")
+    offset = number = 0
+    primary: Header | None = None
+    while size is None or offset < size:
+        cards, data = header_at(path, file, offset, number)
+        if cards is None:
+            return
+        primary = primary or cards
+        axes, n_bytes = extent(path, cards, number)
+        stripe, compressed = (1, 1), cards.get("ZIMAGE") is True
+        if compressed:
+            axes, stripe = _compressed(path, cards, number)
+        if size is not None and data + n_bytes > size:
+            raise DataError(
+                f"{path}, HDU {number}: the header promises {n_bytes:,} bytes of data but the file holds "
+                f"{size - data:,}; it is truncated or its NAXIS is wrong; copy or download it again."
+            )
+        if len(axes) >= 2:
+            where = -1 if compressed else data
+            dtype = "" if compressed else DTYPES[cards.get("BITPIX")]
+            hdu = ImageHdu(number, _name(cards), _version(cards), axes, offset, where, dtype, stripe)
+            yield hdu, TileHeader(cards, primary)
+        offset = data + -(-n_bytes // BLOCK) * BLOCK
+        number += 1
+
+
+def _compressed(path: Path, cards: Header, number: int) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Axes of a tile-compressed image, and the rows and columns that are compressed together."""
+    n_axes = cards.get("ZNAXIS")
+    if not isinstance(n_axes, int) or not 2 <= n_axes <= 999:
+        raise NotPlainError("ZNAXIS")
+    axes = [cards.get(f"ZNAXIS{axis}") for axis in range(n_axes, 0, -1)]
+    parts = [cards.get(f"ZTILE{axis}", axes[-1] if axis == 1 else 1) for axis in range(n_axes, 0, -1)]
+    if not all(isinstance(n, int) and n > 0 for n in [*axes, *parts]):
+        raise NotPlainError("ZNAXISn or ZTILEn")
+    n_parts = 1
+    for length, part in zip(axes, parts, strict=True):
+        n_parts *= -(-length // part)
+    if n_parts != cards.get("NAXIS2"):
+        raise DataError(
+            f"{path}, HDU {number}: an image of {' × '.join(map(str, axes))} pixels compressed in parts of "
+            f"{' × '.join(map(str, parts))} needs {n_parts:,} of them, but there are {cards.get('NAXIS2')}; "
+            "the file is damaged; copy or download it again."
+        )
+    return tuple(axes), (parts[-2], parts[-1])
+
+
+def _by_astropy(hdus: Iterator[Any]) -> Iterator[tuple[ImageHdu, TileHeader]]:
+    primary = None
+    for hdu in hdus:
+        primary = primary or hdu.header
+        if len(hdu.shape) >= 2:
+            stripe = (1, hdu.shape[-1])
+            image = ImageHdu(hdu.number, hdu.name, _version(hdu.header), hdu.shape, -1, -1, "", stripe)
+            yield image, TileHeader(hdu.header, primary)
+
+
+def _name(cards: Cards) -> str:
+    name = str(value_of(cards, "EXTNAME") or "").strip()
+    return "" if name == "COMPRESSED_IMAGE" else name  # what the table is called, not the image
+
+
+def _version(cards: Cards) -> int:
+    version = value_of(cards, "EXTVER")
+    return version if isinstance(version, int) else 1
+
+
+def named(hdu: ImageHdu, wanted: str | int) -> bool:
+    """Whether an HDU is the one, or one of those, that ``wanted`` names: its number, its EXTNAME, or PRIMARY."""
+    if hdu.number == wanted or str(hdu.number) == wanted:
+        return True
+    text = str(wanted).upper()
+    return hdu.name.upper() == text or (hdu.number == 0 and text == "PRIMARY")
+
+
+def select(
+    path: Path, images: Iterator[tuple[ImageHdu, TileHeader]], wanted: str | int | None, option: str
+) -> list[tuple[ImageHdu, TileHeader]]:
+    """The images of a file that are tiles.
+
+    Args:
+        path: names the file in messages.
+        images: its images.
+        wanted: None takes the first; a number or name all that it names; 'all' every one.
+        option: names the choice in messages, 'data.hdu'.
+
+    Raises:
+        DataError: there is none, or one with several planes.
+    """
+    seen, chosen = [], []
+    for hdu, header in images:
+        seen.append(hdu)
+        if wanted in (None, "all") or (wanted is not None and named(hdu, wanted)):
+            chosen.append((hdu, header))
+            if wanted is None or isinstance(wanted, int):
+                break
+    if not chosen:
+        content = listed([f"{hdu.label}: {' × '.join(map(str, hdu.axes))}" for hdu in seen], most=8)
+        if not seen:
+            raise DataError(f"{path} holds no image; take files with images ({option} picks one of several).")
+        raise DataError(f"{path} has no image HDU {wanted!r}; it has {content}; choose one with {option}=...")
+    for hdu, _ in chosen:
+        if any(length != 1 for length in hdu.axes[:-2]):
+            raise DataError(
+                f"{path}, {hdu.label}: {' × '.join(map(str, hdu.axes))} pixels; a tile is one plane of rows and "
+                f"columns; write a file or an HDU a band, or choose another HDU with {option}=..."
+            )
+    return chosen

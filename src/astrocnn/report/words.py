@@ -106,7 +106,10 @@ def scientific(value: Any, digits: int = 4) -> str:
     if real != 0 and not 1e-3 <= abs(real) < 1e6:
         mantissa, exponent = f"{real:.{digits - 1}e}".split("e")
         return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
-    return f"{real:.{digits}g}".replace("-", "−") if abs(real) < 10**digits else count(real).replace("-", "−")
+    if real == 0:
+        return "0"
+    shown = f"{real:#.{digits}g}".rstrip(".") if abs(real) < 10**digits else count(real)
+    return shown.replace("-", "−")
 
 
 def size(n_bytes: float) -> str:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from astrocnn.errors import AstrocnnError
 from astrocnn.paths import config_dir
 
-__all__ = ["evaluate", "predict", "simulate", "train"]
+__all__ = ["evaluate", "inspect_data", "predict", "simulate", "train"]
 
 
 class JobError(CompactHydraException):
@@ -53,3 +53,4 @@ train = command("train")
 evaluate = command("evaluate")
 predict = command("predict")
 simulate = command("simulate")
+inspect_data = command("inspect_data")

@@ -74,6 +74,12 @@ def test_one_unit_of_flux(survey: Path) -> None:
     np.testing.assert_allclose(batch["variance"], 0.25 * 3631.0**2, rtol=1e-6)
     other = typed(images, "flux_unit=nJy", "zero_point=31.4")
     np.testing.assert_allclose(other.gather(np.array([2]))["image"], 3, rtol=1e-4)
+    with fits.open(survey / "img" / "o0.fits", mode="update") as hdus:
+        hdus[1].header["FILTER"] = "g"
+    by_band = typed(images, "flux_unit=nJy", "zero_point={g: 31.4}", "bands=[g]")
+    np.testing.assert_allclose(by_band.gather(np.array([2]))["image"], 3, rtol=1e-4)
+    with pytest.raises(DataError, match=r"o0\.fits: data\.zero_point={'r': 25\.0}: none for g"):
+        typed(images, "flux_unit=nJy", "zero_point={r: 25.0}", "bands=[g]").probe()
     with pytest.raises(ConfigError, match=r"data\.flux_unit='jansky' is not known"):
         typed(images, "flux_unit=jansky")
 

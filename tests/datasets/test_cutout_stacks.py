@@ -238,6 +238,7 @@ def test_pictures_in_a_column(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": cells, "label": [0, 1] * 3}), tmp_path / "a.parquet")
     stack = CutoutStack(str(tmp_path / "a.parquet"))
     assert stack.probe(0).bands == ("R", "G", "B")
+    assert stack.pictures
     np.testing.assert_array_equal(stack.read(4).flux, pixels[4].transpose(2, 0, 1)[:, ::-1])
     table = stack.table()
     assert table is not None

@@ -71,9 +71,20 @@ def test_the_cache_follows_mask_bits_and_unit(folder: Path) -> None:
         packed(flux=FluxScale("nMgy", zero_point=22.5)),
     ]
     assert len(set(folders)) == 6
+    assert packed(flux=FluxScale("nJy", pixel_scale_arcsec=0.2)) != folders[3]
     write(folder, "new/dq.fits", 4)
     (folder / "new" / "dq.fits").rename(folder / "dq" / "obj1.fits.gz")
     assert packed(mask=Mask(files=dq)) != folders[1]
+
+
+def test_a_pixel_scale_that_was_filled_from_the_headers_makes_no_other_cache(tmp_path: Path) -> None:
+    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -1e-4, "CDELT2": 1e-4}
+    write(tmp_path, "a.fits", 1, BUNIT="MJy/sr", **wcs)
+    files = [
+        CutoutFiles(f"{tmp_path}/a.fits", flux=FluxScale("nJy", pixel_scale_arcsec=s)) for s in (None, 0.36)
+    ]
+    assert files[0].options == files[1].options
+    np.testing.assert_array_equal(files[0].read(0).flux, files[1].read(0).flux)
 
 
 def test_one_unit_for_bands_with_their_own_zero_points(folder: Path) -> None:

@@ -91,13 +91,17 @@ def test_zero_points_of_planes(path: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(image.flux, CUBE * np.array(factor)[:, None, None], rtol=1e-4)
     with pytest.raises(DataError, match="has 3 values for 2 planes"):
         probe(path, flux=FluxScale("uJy", [1.0, 2.0, 3.0]))
-    with pytest.raises(DataError, match="the planes have no names of bands"):
+    with pytest.raises(
+        DataError, match=r"a\.fits: data\.zero_point=.*: the header does not name the bands.*data\.bands"
+    ):
         probe(path, flux=FluxScale("uJy", {"g": 25.0, "r": 26.0}))
+    told = read(path, flux=FluxScale("uJy", {"g": 25.0, "r": 26.0}, bands=("g", "r")))
+    np.testing.assert_array_equal(told.flux, image.flux)
     named = tmp_path / "named.fits"
     fits.PrimaryHDU(CUBE, fits.Header({"BAND1": "r", "BAND2": "g"})).writeto(named)
     by_band = read(named, flux=FluxScale("uJy", {"g": 25.0, "r": 26.0}))
     np.testing.assert_allclose(by_band.flux, CUBE * np.array(factor[::-1])[:, None, None], rtol=1e-4)
-    with pytest.raises(DataError, match="no zero-point of r"):
+    with pytest.raises(DataError, match=r"named\.fits: data\.zero_point=.*: none for r"):
         probe(named, flux=FluxScale("uJy", {"g": 25.0}))
 
 
@@ -108,6 +112,8 @@ def test_surface_brightness_by_the_wcs(realdata: RealData) -> None:
     expected = (stored.flux.astype(float) * u.MJy / u.sr * area).to_value(u.uJy)
     np.testing.assert_allclose(image.flux, expected, rtol=1e-5)
     assert (~image.valid).sum() == 3
+    filled = read(path, sky=False, flux=FluxScale("uJy", pixel_scale_arcsec=1.19))
+    np.testing.assert_array_equal(filled.flux, image.flux)  # the header knows better
     same = read(path, flux=FluxScale("MJy/sr"))
     np.testing.assert_array_equal(same.flux, stored.flux)
 
@@ -220,3 +226,13 @@ def test_the_radio_image_keeps_its_gaps(realdata: RealData) -> None:
     np.testing.assert_allclose(
         brightness.flux[0][brightness.valid[0]], expected[brightness.valid[0]], rtol=1e-5
     )
+
+
+def test_the_users_pixel_scale_counts_without_a_wcs(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(CUBE, fits.Header({"BUNIT": "MJy/sr"})).writeto(path)
+    with pytest.raises(DataError, match=r"a\.fits, HDU 0: data\.flux_unit=nJy needs the area of a pixel"):
+        probe(path, flux=FluxScale("nJy"))
+    image = read(path, flux=FluxScale("nJy", pixel_scale_arcsec=0.5))
+    njy = (1 * u.MJy / u.sr * 0.25 * u.arcsec**2).to_value(u.nJy)
+    np.testing.assert_allclose(image.flux, CUBE * njy, rtol=1e-6)

@@ -72,16 +72,26 @@ class Objects:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_catalog(path: str, columns: Columns) -> Catalog:
+def read_catalog(path: str, columns: Columns, *, table: Table | None = None, by_row: bool = False) -> Catalog:
     """Read the user's table: an id for each row, and its position where it has one.
+
+    Args:
+        path: of the table.
+        columns: names of its columns.
+        table: what ``path`` holds, where it has been read.
+        by_row: rows belong to objects by their order; without a column of ids the number of the row is one.
 
     Raises:
         DataError: no such table or column, no rows, ids twice, or a position that is none.
     """
-    table = read_table(path)
+    table = read_table(path) if table is None else table
     if not len(table):
         raise DataError(f"the table {path} has no rows; give a table with one row an object.")
-    ids = _ids(column(table, columns["id"] or "id", "data.id", source=path), columns["id"], path)
+    name = columns["id"] or DEFAULTS["id"] or "id"
+    if by_row and (columns["id"] is None or (name == DEFAULTS["id"] and name not in table.colnames)):
+        ids = np.arange(len(table)).astype(str)
+    else:
+        ids = _ids(column(table, name, "data.id", source=path), name, path)
     return Catalog(path, table, ids, _position(table, columns, path))
 
 

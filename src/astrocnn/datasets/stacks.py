@@ -141,7 +141,7 @@ class CutoutStack(Source):
             return None
         factors: list[float] = []
         area = None if self.flux.pixel_scale_arcsec is None else self.flux.pixel_scale_arcsec**2
-        for number, zero_point in enumerate(self.flux.zero_points(self._info.bands, self._info.shape[0])):
+        for number, zero_point in enumerate(self.flux.of_planes(self._info)):
             i = number if len(self._images) > 1 else 0
             try:
                 factors.append(
@@ -173,7 +173,7 @@ class CutoutStack(Source):
         layers = {"mask": self.mask, "variance": self.variance, "flux": self.flux}
         given = {name: asdict(layer) for name, layer in layers.items() if layer is not None}
         names = [stack.name for stack in self._images]
-        return {"names": names, "channels": self.channels, "row_shape": self._row_shape, **given}
+        return {"names": names, "channels": self.channels, **given}
 
     @property
     def has_variance(self) -> bool:
@@ -181,6 +181,11 @@ class CutoutStack(Source):
 
     def key(self, number: int) -> str:
         return str(number)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the rows are pictures (PNG, JPEG)."""
+        return any(stack.pictures for stack in self._images)
 
     def table(self) -> Table | None:
         """What the file holds of the objects besides the images; None for nothing."""

@@ -193,14 +193,18 @@ def factors(
     if flux is None:
         return None
     shapes = one_grid(walk.path, images)
-    zero_points = iter(flux.zero_points(info.bands, info.shape[0]))
-    scale, found = flux.pixel_scale_arcsec or info.pixel_scale_arcsec, []
+    try:
+        zero_points = iter(flux.of_planes(info))
+    except DataError as error:
+        raise DataError(f"{walk.path}: {error}") from error
+    scale, found = info.pixel_scale_arcsec, []
     for hdu, shape in zip(images, shapes, strict=True):
         header = Both(hdu.header, walk.primary.header)
         for zero_point in [next(zero_points) for _ in range(shape[0])]:
             try:
                 if scale is None and needs_pixel_area(header, flux.unit, zero_point=zero_point):
                     scale = centre_and_scale(_header_of_the_sky(walk, images[0]), *shape[1:])[2]
+                    scale = flux.pixel_scale_arcsec if scale is None else scale
                 found.append(
                     flux_factor(
                         header,

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
 
-__all__ = ["LOSS", "physical", "to_float32"]
+__all__ = ["LOSS", "physical", "to_float32", "unsigned"]
 
-FLOAT32 = np.finfo(np.float32)
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 LOSS = 0.1  # greatest rounding error, in units of the pixels' own scatter
 
 
@@ -33,10 +33,10 @@ def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
     if not given.size:
         return single
     largest = max(float(given.max()), -float(given.min()))
-    if largest > FLOAT32.max or 0 < largest < FLOAT32.tiny:
+    if largest > LARGEST or 0 < largest < SMALLEST:
         raise DataError(
-            f"its largest value, {largest:.3g}, is outside the range of float32 ({FLOAT32.tiny:.0e} to "
-            f"{FLOAT32.max:.0e}); write the images in another unit, or ask for one (data.flux_unit=nJy)."
+            f"its largest value, {largest:.3g}, is outside the range of float32 ({SMALLEST:.0e} to "
+            f"{LARGEST:.0e}); write the images in another unit, or ask for one (data.flux_unit=nJy)."
         )
     _check_level(given.reshape(-1))
     return single
@@ -56,9 +56,19 @@ def _check_level(values: NDArray[np.float64]) -> None:
 
 def physical(stored: NDArray[Any], scale: float, zero: float, blank: Any) -> NDArray[np.float64]:
     """``stored`` × BSCALE + BZERO in float64, NaN where an integer is BLANK."""
-    values = stored.astype(np.float64)
-    if (scale, zero) != (1.0, 0.0):
+    exact = unsigned(stored, scale, zero)
+    values = (stored if exact is None else exact).astype(np.float64)
+    if exact is None and (scale, zero) != (1.0, 0.0):
         values = values * scale + zero
     if blank is not None and stored.dtype.kind in "iu":
         values[stored == blank] = np.nan
     return values
+
+
+def unsigned(stored: NDArray[Any], scale: float, zero: float) -> NDArray[Any] | None:
+    """The unsigned integers that FITS stores as signed ones and an offset, exactly; None for any other numbers."""
+    size = stored.dtype.itemsize
+    if stored.dtype.kind != "i" or scale != 1.0 or zero != 2.0 ** (8 * size - 1):
+        return None
+    bits = stored.astype(stored.dtype.newbyteorder("=")).view(f"u{size}")
+    return np.asarray(bits ^ bits.dtype.type(1 << (8 * size - 1)))  # adding half the range flips the top bit

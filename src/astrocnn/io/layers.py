@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from astrocnn.errors import ConfigError, DataError, choose, listed
 from astrocnn.io.flux_units import UNITS
 from astrocnn.io.quality import Bits
+from astrocnn.io.sample import SampleInfo
 from astrocnn.io.select import HDUS
 from astrocnn.io.variance import KINDS
 
@@ -75,16 +76,23 @@ class Variance(Layer):
 class FluxScale:
     """The unit that is asked for, and what the user knows that the headers do not say.
 
-    ``zero_point`` is the AB magnitude of one stored unit: a number, one a plane, or one a band.
+    ``zero_point`` is the AB magnitude of one stored unit: a number, one a plane, or one a band;
+    ``pixel_scale_arcsec`` counts for images without a celestial WCS, ``bands`` for those whose header does not name
+    the planes.
     """
 
     unit: str
     zero_point: ZeroPoint = None
     pixel_scale_arcsec: float | None = None
+    bands: tuple[str, ...] | None = None
 
     @classmethod
     def of(
-        cls, unit: str | None, zero_point: ZeroPoint, pixel_scale_arcsec: float | None
+        cls,
+        unit: str | None,
+        zero_point: ZeroPoint,
+        pixel_scale_arcsec: float | None,
+        bands: Sequence[str] | None = None,
     ) -> "FluxScale | None":
         """From the options of a configuration; None where no unit is asked for.
 
@@ -106,7 +114,7 @@ class FluxScale:
                     f"data.zero_point={zero_point}: {value!r} is no magnitude; give a number, a list with one a "
                     "band, or {band: number}."
                 )
-        return cls(unit, zero_point, pixel_scale_arcsec)
+        return cls(unit, zero_point, pixel_scale_arcsec, None if bands is None else tuple(bands))
 
     def zero_points(self, bands: Sequence[str], n_planes: int) -> list[float | None]:
         """The zero-point of each plane, None for what the header says.
@@ -120,12 +128,10 @@ class FluxScale:
         if isinstance(given, Mapping):
             missing = [band for band in bands if band not in given]
             if missing or len(bands) != n_planes:
-                what = (
-                    f"no zero-point of {listed(missing)}" if missing else "the planes have no names of bands"
-                )
+                what = f"none for {listed(missing)}" if missing else "the header does not name the bands"
                 raise DataError(
-                    f"data.zero_point={dict(given)}: {what}; give one a band, or a list with one a plane "
-                    "(data.zero_point=[...])."
+                    f"data.zero_point={dict(given)}: {what}; give one for each band, or name the planes with "
+                    "data.bands=[...]."
                 )
             return [given[band] for band in bands]
         if len(given) != n_planes:
@@ -134,6 +140,18 @@ class FluxScale:
             )
         return list(given)
 
+    def of_planes(self, info: SampleInfo) -> list[float | None]:
+        """The zero-point of each plane of an image, by the names in its header where these can be relied on.
+
+        Raises:
+            DataError: as :meth:`zero_points`.
+        """
+        return self.zero_points(info.bands if info.named_planes else self.bands or info.bands, info.shape[0])
+
     def of_band(self, bands: Sequence[str], number: int) -> "FluxScale":
-        """The scale of a file that holds one band alone, the one with this number."""
+        """The scale of a file that holds one band alone, the one with this number.
+
+        Raises:
+            DataError: as :meth:`zero_points`.
+        """
         return replace(self, zero_point=self.zero_points(bands, len(bands))[number])

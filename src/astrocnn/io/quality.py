@@ -9,6 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
+from astrocnn.io.float32 import unsigned
 from astrocnn.io.headers import Header
 
 __all__ = ["Bits", "bit_names", "good_pixels"]
@@ -122,13 +123,10 @@ def _integers(plane: NDArray[Any], header: fits.Header | Header) -> tuple[NDArra
         undefined = np.zeros(plane.shape, np.bool_) if blank is None else np.asarray(plane == blank)
         if kind == "u" and size > 1:
             return plane.astype(f"u{size}"), undefined
-        bits = plane.astype(plane.dtype.newbyteorder("=")).view(f"u{size}")
         if (scale, zero) == (1.0, 0.0):
-            return bits, undefined
-        if scale == 1.0 and zero == 2.0 ** (8 * size - 1):
-            return bits ^ bits.dtype.type(
-                1 << (8 * size - 1)
-            ), undefined  # adding half the range flips the top bit
+            return plane.astype(plane.dtype.newbyteorder("=")).view(f"u{size}"), undefined
+        if (exact := unsigned(plane, scale, zero)) is not None:
+            return exact, undefined
     values = plane.astype(np.float64) * scale + zero
     undefined = ~np.isfinite(values) if kind == "f" else undefined
     values[undefined] = 0

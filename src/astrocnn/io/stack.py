@@ -50,6 +50,7 @@ class Stack(ABC):
         shared: keywords that hold where ``header`` has not got them.
         bands: names of the planes of a row; nothing where the file does not say.
         channels: 'first' or 'last' where the kind of file says where the bands stand.
+        pictures: whether the rows are pictures.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Stack(ABC):
     shared: Header | fits.Header = fits.Header()
     bands: tuple[str, ...] = ()
     channels: str | None = None
+    pictures: bool = False
     _itemsize: int = 8
 
     @property
@@ -110,7 +112,7 @@ class Joined(Stack):
         self.starts = [k + s for k, part in zip(self._firsts, parts, strict=True) for s in part.starts]
         self.forward = any(part.forward for part in parts)
         self.header, self.shared = first.header, first.shared
-        self.bands, self.channels = first.bands, first.channels
+        self.bands, self.channels, self.pictures = first.bands, first.channels, first.pictures
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
         for part, first, end in zip(self.parts, self._firsts, self._ends, strict=True):

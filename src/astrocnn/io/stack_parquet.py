@@ -127,7 +127,7 @@ class ParquetStack(Stack):
         if data.startswith(PICTURES):
             sample = pictures.decode(data, self.label)
             # set by the first row, when the file is opened
-            self.bands, self.channels = self.bands or sample.info.bands, "first"
+            self.bands, self.channels, self.pictures = self.bands or sample.info.bands, "first", True
             values = sample.flux.copy()
             values[~sample.valid] = np.nan
             return values

@@ -10,7 +10,7 @@ from astrocnn.errors import DataError, choose
 
 __all__ = ["KINDS", "to_variance"]
 
-FLOAT32 = np.finfo(np.float32)
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 Array = NDArray[np.float64]
 
 
@@ -49,11 +49,11 @@ def to_variance(
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         values = convert(np.asarray(plane, dtype=np.float64)) * factor**2
         fits = np.isfinite(values) & (values >= 0)
-        known = fits & (values <= FLOAT32.max)
+        known = fits & (values <= LARGEST)
         largest = float(values[fits].max(initial=0.0))
-        if 0 < largest < FLOAT32.tiny or (fits.any() and not known.any()):
+        if 0 < largest < SMALLEST or (fits.any() and not known.any()):
             raise DataError(
-                f"the variance, up to {largest:.3g}, is outside the range of float32 ({FLOAT32.tiny:.0e} to "
-                f"{FLOAT32.max:.0e}); bring the fluxes to a larger or smaller unit (data.flux_unit=nJy)."
+                f"the variance, up to {largest:.3g}, is outside the range of float32 ({SMALLEST:.0e} to "
+                f"{LARGEST:.0e}); bring the fluxes to a larger or smaller unit (data.flux_unit=nJy)."
             )
         return np.where(known, values, 0.0).astype(np.float32), known

@@ -113,3 +113,36 @@ def test_it_travels_in_the_state(image: torch.Tensor) -> None:
     twin.load_state_dict(normalize.state_dict())
     everything = torch.ones_like(image, dtype=torch.bool)
     torch.testing.assert_close(twin(image, everything), normalize(image, everything))
+
+
+@pytest.mark.parametrize("shape", [(400, 3), (40, 3, 50)])
+def test_tables_and_series_are_normalised_feature_by_feature(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    size = (-1,) + (1,) * (len(shape) - 2)
+    level, scale = torch.tensor([20.0, 1e-17, 5.0]).view(size), torch.tensor([1.0, 1e-18, 0.01]).view(size)
+    values = level + scale * torch.randn(shape, generator=generator)
+    valid = torch.rand(shape, generator=generator) > 0.2
+    values = torch.where(valid, values, 0)
+    normalize = fitted(values, valid, stretch="linear", sharpen=0.0)
+    y = normalize(values, valid)
+    assert y.shape == values.shape
+    for k in range(3):
+        known = values[:, k][valid[:, k]].double().numpy()
+        assert normalize.noise[k] == pytest.approx(mad_std(known), rel=0.01)
+        got = y[:, k][valid[:, k]]
+        assert got.mean().item() == pytest.approx(0, abs=1e-3)
+        assert got.std().item() == pytest.approx(1, rel=1e-2)
+        median = (np.median(known) - known.mean()) / known.std()
+        torch.testing.assert_close(
+            y[:, k][~valid[:, k]], torch.full_like(y[:, k][~valid[:, k]], median), atol=0.02, rtol=0
+        )
+
+
+def test_only_images_are_sharpened() -> None:
+    spectra = torch.randn(4, 1, 30, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(
+        ConfigError, match=r"sharpen=6 sharpens images, but these data are 1 × 30 an object; .*=linear"
+    ):
+        fitted(spectra)
+    with pytest.raises(ConfigError, match="these data are 1 × 30 an object"):
+        Normalize(n_bands=1)(spectra, torch.ones_like(spectra, dtype=torch.bool))

@@ -1,6 +1,7 @@
 """Columns of numbers that a task shall learn, such as redshifts."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -41,9 +42,9 @@ def target_values(
     return values
 
 
-def check_targets(values: Values, *, source: object) -> None:
+def check_targets(values: Mapping[str, Any], *, source: object) -> None:
     """Raise a :class:`DataError` unless some object has every target."""
-    known = np.all([np.isfinite(column) for column in values.values()], axis=0)
+    known = np.all([np.isfinite(np.asarray(column)) for column in values.values()], axis=0)
     if not known.any():
         names = " and ".join(values)
         raise DataError(

@@ -22,11 +22,14 @@ class Normalize(nn.Module):
     the galaxy that they lie in. Everything scales with the data: no absolute constant is added, so that images
     in units of 1e-11 keep their contrast. A pixel without data becomes sky.
 
+    Spectra and light curves (B, C, L) are normalised channel by channel and features of tables (B, F) feature by
+    feature in the same way, without the unsharp mask.
+
     Args:
-        n_bands: number of bands, C.
+        n_bands: number of bands, C (or of features, F).
         stretch: 'asinh' (Lupton+99), 'log', 'sqrt' or 'linear'.
         softening: where the stretch turns from linear to compressed, in units of the noise.
-        sharpen: weight of the unsharp mask; 0 leaves each pixel to itself.
+        sharpen: weight of the unsharp mask; 0 leaves each pixel to itself. Images only.
         sharpen_sigma_pix: σ of its Gaussian.
 
     Raises:
@@ -63,13 +66,15 @@ class Normalize(nn.Module):
         """Measure sky, noise, mean and deviation of every band.
 
         Args:
-            image: (N, C, H, W) flux of training images.
-            valid: (N, C, H, W) bool.
+            image: (N, C, H, W) flux of training images; (N, C, L) or (N, F) of other data.
+            valid: bool, of that shape.
             bands: names, for messages.
 
         Raises:
             DataError: a band has no valid pixel, or all its valid pixels have one value.
+            ConfigError: data that are no images are to be sharpened.
         """
+        self._check(image)
         for band in range(image.shape[1]):
             name = bands[band] if band < len(bands) else str(band)
             pixels = image[:, band][valid[:, band]].double()
@@ -90,12 +95,20 @@ class Normalize(nn.Module):
             self.mean[band], self.std[band] = pixels.mean(), pixels.std(correction=0)
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Normalised pixels, (B, C, H, W) float32, of flux and validity of that shape."""
+        """Normalised pixels, (B, C, H, W) float32, of flux and validity of that shape; (B, C, L) and (B, F) alike."""
+        self._check(image)
         contrast = self._contrast(image, valid)
         return (contrast - _by_band(self.mean, image)) / _by_band(self.std, image)
 
+    def _check(self, image: Tensor) -> None:
+        if self.sharpen and image.ndim != 4:
+            raise ConfigError(
+                f"normalize.sharpen={self.sharpen:g} sharpens images, but these data are "
+                f"{' × '.join(map(str, image.shape[1:]))} an object; choose normalize=linear, or normalize.sharpen=0."
+            )
+
     def _contrast(self, image: Tensor, valid: Tensor) -> Tensor:
-        """Stretched and sharpened pixels, (B, C, H, W), before they are brought to mean 0 and deviation 1."""
+        """Stretched and sharpened pixels, as ``image``, before they are brought to mean 0 and deviation 1."""
         scaled = torch.where(valid, image - _by_band(self.sky, image), 0)
         stretched = self.stretch(scaled / (self.softening * _by_band(self.noise, image)))
         if not self.sharpen:
@@ -107,4 +120,4 @@ class Normalize(nn.Module):
 
 
 def _by_band(values: Tensor, image: Tensor) -> Tensor:
-    return values.view(-1, *[1] * (image.ndim - 2))  # (C, 1, 1)
+    return values.view(-1, *[1] * (image.ndim - 2))  # (C, 1, 1), (C, 1) or (F,)

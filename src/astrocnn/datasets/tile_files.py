@@ -11,7 +11,8 @@ from astrocnn.datasets.patterns import found
 from astrocnn.datasets.source import without_suffix
 from astrocnn.errors import ConfigError, DataError, listed
 from astrocnn.io.layers import Layer, Mask, Variance
-from astrocnn.io.tiles import ImageHdu, TileHeader, image_hdus, is_packed, named, select
+from astrocnn.io.tiles import ImageHdu, TileHeader, image_hdus, named, select
+from astrocnn.io.unpacking import is_packed
 from astrocnn.io.wcs import SkyWcs
 
 __all__ = ["By", "Plane", "Tile", "tiles_of"]

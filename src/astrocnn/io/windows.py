@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from astrocnn.errors import DataError
 from astrocnn.io.float32 import physical
 from astrocnn.io.headers import ASTROPY, header_at
-from astrocnn.io.tiles import Cards, ImageHdu, Path, TileHeader, opened, unpacked, value_of
+from astrocnn.io.tiles import Cards, ImageHdu, Path, TileHeader, value_of
+from astrocnn.io.unpacking import opened, unpacked
 
 __all__ = ["OpenImage", "Unpacked"]
 
@@ -30,7 +31,7 @@ class Unpacked:
         self._files: OrderedDict[str, tuple[ExitStack, IO[bytes]]] = OrderedDict()
 
     def __call__(self, path: str) -> IO[bytes]:
-        """The unpacked bytes of ``path``. Raises as :func:`astrocnn.io.tiles.unpacked`."""
+        """The unpacked bytes of ``path``. Raises as :func:`astrocnn.io.unpacking.unpacked`."""
         if path not in self._files:
             while len(self._files) >= MOST_UNPACKED:
                 self._files.popitem(last=False)[1][0].close()

@@ -9,7 +9,11 @@ key                   shape, dtype                    meaning
 ``weight``            (B,) float32                    sample weights, when given
 ``index``             (B,) int64                      row of the catalogue; ids, positions and truth stay there
 ``label``             (B,) int64                      class number, −1 where unknown
+``redshift``          (B,) float32                    redshift, NaN where unknown, when asked for
 ====================  ==============================  =====================================================
+
+Spectra and light curves are (B, C, L) instead of (B, C, H, W): the flux of a spectrum has one channel, a light
+curve has time first; shorter series are padded with ``valid`` False. Features of a table are (B, F).
 
 A pixel that is not valid holds flux 0. Pixels are 0-based: the centre of the first pixel is (0, 0).
 """
@@ -27,9 +31,9 @@ Batch = dict[str, Tensor]
 class DataSpec:
     """What is known of a data set from its headers and its table, before any pixel is read.
 
-    ``image_shape`` is (C, H, W) for images. ``classes`` are the names of the classes, in the order of the
-    labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where the files do
-    not say, and so is the unit of a band in ``units`` (one a band).
+    ``image_shape`` is that of an object: (C, H, W), (C, L) or (F,). ``classes`` are the names of the classes, in
+    the order of the labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where
+    the files do not say, and so is the unit of a band in ``units`` (one a band).
     """
 
     bands: tuple[str, ...]

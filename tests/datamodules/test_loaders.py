@@ -77,7 +77,7 @@ def test_fewer_rows_than_a_batch() -> None:
     loader = EpochBatches(read, ROWS[:7], batch_size=64, seed=0, position=lambda: (0, 0), world=2)
     assert len(loader) == 1
     assert [len(batch["index"]) for batch in loader] == [3]
-    with pytest.raises(DataError, match="2 training images cannot be shared by 4 devices"):
+    with pytest.raises(DataError, match="2 training objects cannot be shared by 4 devices"):
         EpochBatches(read, ROWS[:2], batch_size=4, seed=0, position=lambda: (0, 0), world=4)
 
 

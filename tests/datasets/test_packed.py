@@ -93,7 +93,7 @@ def test_bad_images_are_listed_by_name(tmp_path: Path, cache: Path, write_cubes:
         assert part in reason
         assert f"obj{row:02d}.fits" in reason
     np.testing.assert_array_equal(data(np.array([0]))["image"][0], cubes[0])
-    with pytest.raises(DataError, match="more than 2 cutouts cannot be used"):
+    with pytest.raises(DataError, match="more than 2 objects cannot be used"):
         packed(tmp_path, max_bad=2, bands=("g", "r"), sky=True)
 
 
@@ -132,7 +132,7 @@ def test_disc_full_while_packing(
     whole = packed(tmp_path)
     before = {path: path.read_bytes() for path in whole.folder.iterdir()}
     monkeypatch.setattr(os, "pwritev", no_space)
-    with pytest.raises(DataError, match=r"packing 6 cutouts needs .* GB .* are free;.*ASTROCNN_CACHE"):
+    with pytest.raises(DataError, match=r"packing 6 objects needs .* GB .* are free;.*ASTROCNN_CACHE"):
         packed(tmp_path, bands=("g",), shape=(1, 5, 7))
     assert [path.name for path in cache.iterdir() if path.name[0] != "."] == [whole.folder.name]
     assert not list(cache.glob(".*.part"))

@@ -12,7 +12,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.datamodules.labels import number_labels
-from astrocnn.datasets.source import Source
+from astrocnn.datasets.source import Source, an
 from astrocnn.errors import DataError, listed
 from astrocnn.io.tables import column, read_table
 
@@ -116,10 +116,16 @@ def join(
     incomplete = {key for key, _ in files.incomplete}
     for row in np.flatnonzero(match.file < 0):
         if catalog.ids[row] not in incomplete:
-            problems.append(Problem(str(catalog.ids[row]), "", "an id of the catalogue without image"))
+            problems.append(
+                Problem(str(catalog.ids[row]), "", f"an id of the catalogue without {files.words.one}")
+            )
     for number in match.without_id:
         problems.append(
-            Problem(files.ids[number], files.paths[number][0], "an image without id in the catalogue")
+            Problem(
+                files.ids[number],
+                files.paths[number][0],
+                f"{an(files.words.one)} without id in the catalogue",
+            )
         )
     keep = np.flatnonzero(match.file >= 0)
     table, ids, file = catalog.table[keep], catalog.ids[keep], match.file[keep]

@@ -89,7 +89,7 @@ class EpochBatches:
     ) -> None:
         if len(rows) < world:
             raise DataError(
-                f"{len(rows)} training images cannot be shared by {world} devices; use fewer devices."
+                f"{len(rows)} training objects cannot be shared by {world} devices; use fewer devices."
             )
         self.read, self.rows, self.seed, self.position = read, rows, seed, position
         self.batch_size = min(batch_size, len(rows) // world)

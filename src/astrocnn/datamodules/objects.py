@@ -1,4 +1,4 @@
-"""Objects and a catalogue, whatever holds the pixels, into batches: what all our datamodules share."""
+"""Objects and a catalogue, whatever holds the values, into batches: what all our datamodules share."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -63,10 +63,10 @@ class ObjectDataModule(RowLoaders):
         split_seed: seed of that split.
         sky_cell_deg: width in degrees of the cells of ``split_by='sky'``, of which HEALPix has the nearest power
             of two; None chooses it from the extent of the set.
-        duplicate_radius_arcsec: objects nearer than this count as one, as do those with the same pixels; None
+        duplicate_radius_arcsec: objects nearer than this count as one, as do those with the same values; None
             looks for no duplicates.
         seed: seed of the order of training.
-        batch_size: images a batch and device.
+        batch_size: objects a batch and device.
         num_workers: processes that read batches; 0 reads in the training process.
         on_bad: 'error' stops at objects that cannot be used, 'skip' leaves them out and lists them.
         selections, strata, kind: for the evaluation: bounds on truth columns that define parts of the
@@ -190,7 +190,7 @@ class ObjectDataModule(RowLoaders):
         return self._objects
 
     def prepare_data(self) -> None:
-        """Pack the images, unless they are in the cache already."""
+        """Pack the values, unless they are in the cache already."""
         self._pack()
 
     def _pack(self) -> tuple[PackedArray, NDArray[np.int64]]:
@@ -207,10 +207,10 @@ class ObjectDataModule(RowLoaders):
         return packed, np.searchsorted(numbers, objects.file)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the packed images and make ``catalog`` and ``skipped``; warn of duplicates on two sides.
+        """Open the packed values and make ``catalog`` and ``skipped``; warn of duplicates on two sides.
 
         Raises:
-            DataError: images cannot be used (``on_bad='error'``), or none can.
+            DataError: objects cannot be used (``on_bad='error'``), or none can.
         """
         self._ready()
         if stage in (None, "fit") and not self._warned:
@@ -232,7 +232,8 @@ class ObjectDataModule(RowLoaders):
         refuse(unread, skip=self.on_bad == "skip")
         if bad.all():
             raise DataError(
-                f"none of the {len(bad)} images can be used: {listed([p.reason for p in unread], most=3)}"
+                f"none of the {len(bad)} {objects.files.words.several} can be used: "
+                f"{listed([p.reason for p in unread], most=3)}"
             )
         keep = np.flatnonzero(~bad)
         labels, ids = objects.labels[keep], objects.ids[keep]
@@ -323,7 +324,7 @@ class ObjectDataModule(RowLoaders):
         return ReadObjects(self._packed, self._row, {"label": self._labels, **self._values})
 
     def valid_fraction(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The fraction of valid pixels (B,) of these rows."""
+        """The fraction of valid values (B,) of these rows."""
         return self.reader.packed.valid_fraction[self._row[rows]]
 
     def origin(self) -> tuple[Source, NDArray[np.int64], PackedArray]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.patterns import found
 from astrocnn.datasets.single import single
-from astrocnn.datasets.source import Source, without_suffix
+from astrocnn.datasets.source import Source, Words, without_suffix
 from astrocnn.errors import ConfigError, DataError, listed
 from astrocnn.functional.folding import bin_mean, phase_of
 from astrocnn.io.light_curves import LightCurveColumns, Observations, count_rows, read_observations
@@ -62,6 +62,8 @@ class LightCurveFiles(Source):
         DataError: no file matches, or one cannot be read.
         ConfigError: a number is out of its range.
     """
+
+    words = Words("light curve", "light curves", "value", "data.files")
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ def packed_folder(
         whole=lambda folder: sealed(folder, **expected) is not None,
         build=lambda part: packer.build(part, expected),
         n_bytes=packer.n_bytes,
-        what=f"packing {len(numbers):,} cutouts",
+        what=f"packing {len(numbers):,} objects",
     )
 
 
@@ -158,7 +158,7 @@ class _Packer:
                 name: stack.enter_context(closing(RowWriter(folder / f"{name}.npy", shape, dtype)))
                 for name, (shape, dtype) in arrays.items()
             }
-            for row, outcome in track(self._outcomes(writers), "packing cutouts", total=n):
+            for row, outcome in track(self._outcomes(writers), "packing objects", total=n):
                 if isinstance(outcome, str):
                     bad.append((row, outcome))
                     self._check(bad)
@@ -177,7 +177,7 @@ class _Packer:
     def _check(self, bad: list[tuple[int, str]]) -> None:
         if self.max_bad is not None and len(bad) > self.max_bad:
             raise DataError(
-                f"more than {self.max_bad} cutouts cannot be used: {listed([r for _, r in bad], most=3)}"
+                f"more than {self.max_bad} objects cannot be used: {listed([r for _, r in bad], most=3)}"
             )
 
     def _outcomes(self, writers: dict[str, RowWriter]) -> Iterator[Outcome]:
@@ -236,7 +236,8 @@ class _Packer:
                 f"{_size(self.shape)}; cut all to one size, or leave it out with data.on_bad=skip."
             )
         if not sample.valid.any():
-            return DataError(f"{path}: no pixel is valid in the bands {listed(self.bands, most=12)}.")
+            value = self.files.words.value
+            return DataError(f"{path}: no {value} is valid in the bands {listed(self.bands, most=12)}.")
         return sample
 
 

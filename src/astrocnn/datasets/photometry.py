@@ -12,7 +12,7 @@ from astrocnn.datasets.extinction import coefficients
 from astrocnn.datasets.features import find_errors, find_features
 from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.single import single
-from astrocnn.datasets.source import Match, Source
+from astrocnn.datasets.source import Match, Source, Words
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.io.tables import column
@@ -53,6 +53,8 @@ class PhotometryTable(Source):
         DataError: a column is missing or holds no numbers, or magnitudes that are none.
         ConfigError: options that cannot work together.
     """
+
+    words = Words("row", "rows", "value", "data.catalog")
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What every way of holding pixels offers: objects by number, each with an id, the files it comes from, and values."""
+"""What every way of holding values offers: objects by number, each with an id, the files it comes from, and values."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from astrocnn.errors import DataError, listed
 from astrocnn.io.sample import Sample, SampleInfo
 
-__all__ = ["Match", "Source", "without_suffix"]
+__all__ = ["Match", "Source", "Words", "an", "without_suffix"]
 
 SUFFIX = re.compile(
     r"(\.(fits|fit|fts|fz|gz|png|jpe?g|tiff?|webp|gif|bmp|csv|ecsv|tsv|txt|dat|cat|tbl|parquet|pq|hdf5|h5|votable|vot|xml))+$",
@@ -35,6 +35,16 @@ class Match:
     by: str
 
 
+@dataclass(frozen=True)
+class Words:
+    """How messages call an object of a source, several of them, one of their values, and the option that names them."""
+
+    one: str = "image"
+    several: str = "images"
+    value: str = "pixel"
+    option: str = "data.images"
+
+
 class Source(ABC):
     """Objects that are read by number.
 
@@ -43,11 +53,13 @@ class Source(ABC):
     :meth:`read_many`.
 
     Attributes:
+        words: how messages call the objects.
         ids: one id an object.
         paths: one tuple of paths an object, the first of which names it in messages.
         incomplete: (id, reason) of each object that was found but cannot be read.
     """
 
+    words: ClassVar[Words] = Words()
     ids: Sequence[str]
     paths: Sequence[tuple[str, ...]]
     incomplete: list[tuple[str, str]]
@@ -123,16 +135,17 @@ class Source(ABC):
         _, by, table = best
         if not by:
             raise DataError(
-                f"no id of the catalogue is that of an image: ids like {listed(wanted, most=3)}, images like "
-                f"{listed(self.ids, most=3)} ({self.paths[0][0]}); choose the catalogue's column that names "
-                "the image (data.id=<column>), or place the last * of data.images at the id."
+                f"no id of the catalogue is that of {an(self.words.one)}: ids like {listed(wanted, most=3)}, "
+                f"{self.words.several} like {listed(self.ids, most=3)} ({self.paths[0][0]}); choose the catalogue's "
+                f"column that names the {self.words.one} (data.id=<column>), or place the last * of "
+                f"{self.words.option} at the id."
             )
         several = [key for key, numbers in table.items() if len(numbers) > 1]
         if several:
             files = [self.paths[number][0] for number in table[several[0]]]
             raise DataError(
-                f"{len(several)} ids mean several images, such as {several[0]!r}: {listed(files)}; "
-                "make data.images narrower, or use a column of paths as data.id."
+                f"{len(several)} ids mean several {self.words.several}, such as {several[0]!r}: {listed(files)}; "
+                f"make {self.words.option} narrower, or use a column of paths as data.id."
             )
         file = np.array([(table[w] or [-1])[0] for w in wanted], dtype=np.int64)
         without = np.setdiff1d(np.arange(len(self)), file)
@@ -157,9 +170,14 @@ class Source(ABC):
         if twice:
             files = [files[0] for key, files in zip(self.ids, self.paths, strict=True) if key == twice[0]]
             raise DataError(
-                f"{len(twice)} ids are those of several images, such as {twice[0]!r}: {listed(files)}; make "
-                "data.images narrower, or give a catalogue whose data.id column holds the paths."
+                f"{len(twice)} ids are those of several {self.words.several}, such as {twice[0]!r}: {listed(files)}; "
+                f"make {self.words.option} narrower, or give a catalogue whose data.id column holds the paths."
             )
+
+
+def an(noun: str) -> str:
+    """The noun with its article."""
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def without_suffix(name: str) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.patterns import found
 from astrocnn.datasets.single import single
-from astrocnn.datasets.source import Source, without_suffix
+from astrocnn.datasets.source import Source, Words, without_suffix
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.functional.rebin import log_grid, pixel_bounds, rebin
 from astrocnn.io.sample import Sample, SampleInfo
@@ -48,6 +48,8 @@ class SpectrumFiles(Source):
         DataError: no file matches, or the first one cannot be read.
         ConfigError: the grid is none.
     """
+
+    words = Words("spectrum", "spectra", "pixel", "data.files")
 
     def __init__(
         self,

@@ -120,15 +120,15 @@ def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int, ...]) ->
         try:
             output = network(torch.zeros(2, *spec.image_shape))
         except AstrocnnError as error:
-            raise ConfigError(f"{pair} do not go together: images are {size}; {error}") from error
+            raise ConfigError(f"{pair} do not go together: an object is {size}; {error}") from error
         except RuntimeError as error:
             wants = "×".join(map(str, getattr(network, "input_shape", ("?",))))
             raise ConfigError(
-                f"{pair} do not go together: images are {size}, the network was made for {wants} ({error})."
+                f"{pair} do not go together: an object is {size}, the network was made for {wants} ({error})."
             ) from error
     if tuple(output.shape[1:]) != expected:
         raise ConfigError(
-            f"{pair} do not go together: the network gives {tuple(output.shape[1:])} for an image of {size}, the task "
+            f"{pair} do not go together: the network gives {tuple(output.shape[1:])} for an object of {size}, the task "
             f"needs {expected}; choose a model of that output, or set its options so that it has "
             f"{math.prod(expected)} outputs."
         )

@@ -31,10 +31,12 @@ def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:
             "classes": {name: int((labels[chosen] == number).sum()) for number, name in enumerate(classes)},
         }
     n_none = len(labels) - sum(len(chosen) for chosen in rows.values())
+    out = np.asarray(datamodule.catalog["split"]) == ""
+    what = "label" if (labels >= 0).any() else " and ".join(datamodule.targets)
     reasons = {
         "overlap a cutout of another split": int(split.overlapping.sum()),
         "without position": int(split.unplaced.sum()),
-        "without label": int((labels < 0).sum()),
+        f"without {what}": int((out & (labels < 0) & ~split.overlapping & ~split.unplaced).sum()),
     }
     reasons["without a split in the table"] = n_none - sum(reasons.values())
     record["none"] = {
@@ -53,7 +55,9 @@ def describe_data(datamodule: ObjectDataModule, folder: Path, shown: str) -> dic
     """
     record = split_record(datamodule)
     spec, n = datamodule.spec, len(datamodule.catalog)
-    print(f"data: {n} images of {'×'.join(map(str, spec.image_shape))} pixels, bands {' '.join(spec.bands)}")
+    words = datamodule.origin()[0].words
+    size = "×".join(map(str, spec.image_shape))
+    print(f"data: {n} {words.several} of {size} {words.value}s, bands {' '.join(spec.bands)}")
     print(f"split {record['rule']}")
     for part in (*SPLITS, "none"):
         found = record[part]

@@ -1,10 +1,13 @@
 """What the benchmarks share: the machine's name, running a command, reading a run's figures, printing a table."""
 
 import json
+import os
 import platform
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,28 @@ def interval(figure: dict[str, Any] | None, digits: int = 3) -> str:
         return "–"
     text = f"{figure['value']:.{digits}f}"
     return f"{text} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]" if "low" in figure else text
+
+
+def in_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each of the functions, which run in turns, so that whatever else the machine does falls on all."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            start = time.perf_counter()
+            side()
+            taken[name].append(time.perf_counter() - start)
+    return taken
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> str:
+    """The median of the ratios round by round, with the least and the greatest."""
+    each = [a / b for a, b in zip(above, below, strict=True)]
+    return f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})"
+
+
+def cores() -> str:
+    """How many cores there are, and how busy others keep them."""
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:

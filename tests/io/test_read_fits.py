@@ -184,7 +184,7 @@ def damaged(path: Path, what: str) -> Path:
         ("no number", "cannot be read as FITS"),
         ("random bytes", "cannot be read as FITS"),
         ("gzip of text", "cannot be read as FITS"),
-        ("cut gzip", "cannot be read as FITS"),
+        ("cut gzip", "cannot be unpacked"),
     ],
 )
 def test_damaged_files(tmp_path: Path, what: str, message: str) -> None:

@@ -13,7 +13,8 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astrocnn.io.fits import probe
-from astrocnn.io.headers import Header, plain_hdus
+from astrocnn.io.hdus import plain_hdus
+from astrocnn.io.headers import Header
 from astrocnn.io.sky import _by_wcslib
 from astrocnn.io.tangent import tangential
 

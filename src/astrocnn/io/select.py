@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.headers import Hdu, NotPlainError, astropy_hdus, plain_hdus
+from astrocnn.io.hdus import Hdu, astropy_hdus, plain_hdus
+from astrocnn.io.headers import NotPlainError
+from astrocnn.io.unpacking import is_packed, opened
 
 __all__ = ["HDUS", "Path", "Walk", "one_grid", "with_hdus"]
 
 T = TypeVar("T")
+PIECE = 4 * 2**20
 HDUS = None | str | int | Sequence[str | int]
 Path = str | os.PathLike[str]
 
@@ -26,6 +29,15 @@ def with_hdus(path: Path, use: Callable[["Walk"], T]) -> T:
                 return use(Walk(path, plain_hdus(path, file)))
             except NotPlainError:
                 pass
+        if is_packed(path):
+            with opened(path) as (stream, _):
+                try:
+                    found = use(Walk(path, plain_hdus(path, stream, packed=True)))
+                    while stream.read(PIECE):  # to the end, where the check sum stands
+                        pass
+                    return found
+                except NotPlainError:
+                    pass
     except OSError as error:
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}; check path, permissions and disc."

@@ -9,16 +9,8 @@ from typing import IO, Any, TypeAlias, TypeVar
 from astropy.io import fits
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.headers import (
-    ASTROPY,
-    BLOCK,
-    DTYPES,
-    Header,
-    NotPlainError,
-    astropy_hdus,
-    extent,
-    header_at,
-)
+from astrocnn.io.hdus import astropy_hdus, compressed_axes, places
+from astrocnn.io.headers import ASTROPY, DTYPES, Header, NotPlainError
 from astrocnn.io.unpacking import opened
 from astrocnn.io.wcs import SkyWcs, sky_wcs
 
@@ -117,52 +109,17 @@ def image_hdus(path: Path, use: Callable[[Iterator[tuple[ImageHdu, TileHeader]]]
 
 
 def _direct(path: Path, file: IO[bytes], size: int | None) -> Iterator[tuple[ImageHdu, TileHeader]]:
-    if size == 0:
-        raise DataError(f"{path} is empty (0 bytes); copy or download it again.")
-    offset = number = 0
     primary: Header | None = None
-    while size is None or offset < size:
-        cards, data = header_at(path, file, offset, number)
-        if cards is None:
-            return
+    for number, cards, axes, start, data in places(path, file, size):
         primary = primary or cards
-        axes, n_bytes = extent(path, cards, number)
         stripe, compressed = (1, 1), cards.get("ZIMAGE") is True
         if compressed:
-            axes, stripe = _compressed(path, cards, number)
-        if size is not None and data + n_bytes > size:
-            raise DataError(
-                f"{path}, HDU {number}: the header promises {n_bytes:,} bytes of data but the file holds "
-                f"{size - data:,}; it is truncated or its NAXIS is wrong; copy or download it again."
-            )
+            axes, stripe = compressed_axes(path, cards, number)
         if len(axes) >= 2:
             where = -1 if compressed else data
             dtype = "" if compressed else DTYPES[cards.get("BITPIX")]
-            hdu = ImageHdu(number, _name(cards), _version(cards), axes, offset, where, dtype, stripe)
+            hdu = ImageHdu(number, _name(cards), _version(cards), axes, start, where, dtype, stripe)
             yield hdu, TileHeader(cards, primary)
-        offset = data + -(-n_bytes // BLOCK) * BLOCK
-        number += 1
-
-
-def _compressed(path: Path, cards: Header, number: int) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Axes of a tile-compressed image, and the rows and columns that are compressed together."""
-    n_axes = cards.get("ZNAXIS")
-    if not isinstance(n_axes, int) or not 2 <= n_axes <= 999:
-        raise NotPlainError("ZNAXIS")
-    axes = [cards.get(f"ZNAXIS{axis}") for axis in range(n_axes, 0, -1)]
-    parts = [cards.get(f"ZTILE{axis}", axes[-1] if axis == 1 else 1) for axis in range(n_axes, 0, -1)]
-    if not all(isinstance(n, int) and n > 0 for n in [*axes, *parts]):
-        raise NotPlainError("ZNAXISn or ZTILEn")
-    n_parts = 1
-    for length, part in zip(axes, parts, strict=True):
-        n_parts *= -(-length // part)
-    if n_parts != cards.get("NAXIS2"):
-        raise DataError(
-            f"{path}, HDU {number}: an image of {' × '.join(map(str, axes))} pixels compressed in parts of "
-            f"{' × '.join(map(str, parts))} needs {n_parts:,} of them, but there are {cards.get('NAXIS2')}; "
-            "the file is damaged; copy or download it again."
-        )
-    return tuple(axes), (parts[-2], parts[-1])
 
 
 def _by_astropy(hdus: Iterator[Any]) -> Iterator[tuple[ImageHdu, TileHeader]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from astrocnn.errors import DataError
 from astrocnn.io.float32 import physical, to_float32
 from astrocnn.io.flux_units import HasKeywords, flux_factor, needs_pixel_area
-from astrocnn.io.headers import Hdu
+from astrocnn.io.hdus import Hdu
 from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
 from astrocnn.io.quality import good_pixels
 from astrocnn.io.sample import Sample, SampleInfo

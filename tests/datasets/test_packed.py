@@ -14,8 +14,10 @@ from astropy.io import fits
 
 from astrocnn.datasets.cutouts import CutoutFiles
 from astrocnn.datasets.packed import PackedArray, pack
+from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError
 from astrocnn.io.layers import Variance
+from astrocnn.io.sample import Sample, SampleInfo
 
 Write = Callable[..., np.ndarray]
 
@@ -52,6 +54,31 @@ def test_equals_the_files(tmp_path: Path, cache: Path, write_cubes: Write, nan: 
     np.testing.assert_allclose(data.position, [(10 + i, -5) for i in range(70)])
     assert (data.folder / "valid.npy").exists() == nan  # the bits are kept only where they say something
     assert data._image.dtype.isnative
+
+
+def test_some_images_with_gaps_among_others_without(tmp_path: Path, cache: Path, write_cubes: Write) -> None:
+    cubes = write_cubes(9, nan=True)
+    data = packed(tmp_path)
+    for rows in (np.array([0, 1, 2, 1]), np.array([0, 2]), np.array([1])):
+        np.testing.assert_array_equal(data(rows)["valid"], np.isfinite(cubes[rows]))
+
+
+def test_one_pixel_of_twenty_million_is_not_forgotten(cache: Path) -> None:
+    shape = (1, 4200, 4800)
+
+    class Large(Source):
+        ids, paths, options = ["a"], [(__file__,)], {}  # type: ignore[assignment]
+
+        def probe(self, number: int) -> SampleInfo:
+            return SampleInfo(shape)
+
+        def read(self, number: int, *, sky: bool = False) -> Sample:
+            valid = np.ones(shape, np.bool_)
+            valid[0, 7, 8] = False
+            return Sample(self.probe(number), valid.astype(np.float32), valid)
+
+    data = pack(Large(), np.arange(1), shape=shape, bands=("g",))
+    assert (~data(np.arange(1))["valid"]).nonzero().tolist() == [[0, 0, 7, 8]]
 
 
 def test_bands_are_taken_by_name(tmp_path: Path, cache: Path, write_cubes: Write) -> None:

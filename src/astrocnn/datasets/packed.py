@@ -61,12 +61,11 @@ class PackedArray:
         """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 if it was packed."""
         # numpy throughout: torch would start its threads for a fill that takes a millisecond
         batch = {"image": torch.from_numpy(self._image[rows])}  # (B, C, H, W)
-        valid = np.ones((len(rows), *self.shape), np.bool_)
-        if self._bits is not None:
-            partial = np.flatnonzero(self.valid_fraction[rows] < 1)
-            bits = self._bits[rows[partial]]  # (b, ceil(C*H*W / 8))
-            flat = np.unpackbits(bits, axis=1, count=math.prod(self.shape)).view(np.bool_)  # (b, C*H*W)
-            valid[partial] = flat.reshape(-1, *self.shape)
+        if self._bits is None or (self.valid_fraction[rows] == 1).all():
+            valid = np.ones((len(rows), *self.shape), np.bool_)
+        else:  # of all rows, since writing some among others costs more than to unpack those that are whole
+            flat = np.unpackbits(self._bits[rows], axis=1, count=math.prod(self.shape))  # (B, C*H*W)
+            valid = flat.view(np.bool_).reshape(-1, *self.shape)
         batch["valid"] = torch.from_numpy(valid)
         if self._variance is not None:
             batch["variance"] = torch.from_numpy(self._variance[rows])

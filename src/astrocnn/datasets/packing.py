@@ -24,6 +24,7 @@ __all__ = ["FORMAT", "VERSION", "packed_folder", "planes"]
 
 FORMAT = "astrocnn packed cutouts"
 VERSION = 3  # to be raised with every change of what is read from a file or how it is kept
+BELOW_ONE = 1 - 2**-24  # the float32 before 1: of 20 million pixels all but one are not all
 ROWS_A_WRITE = 32  # rows that wait in memory for one write
 TASKS_A_WORKER = 4  # portions that are handed to a thread in advance
 
@@ -208,12 +209,13 @@ class _Packer:
                     for name, writer in writers.items():
                         blocks[name].append(writer.zeros)
                     continue
-                n_valid = np.count_nonzero(sample.valid)
+                n_valid, size = np.count_nonzero(sample.valid), sample.valid.size
+                fraction = 1.0 if n_valid == size else min(n_valid / size, BELOW_ONE)
                 blocks["image"].append(sample.flux)
                 blocks["valid"].append(np.packbits(sample.valid.reshape(-1)))
                 if sample.variance is not None:
                     blocks["variance"].append(sample.variance)
-                outcomes.append((row, (n_valid / sample.valid.size, sample.info.ra, sample.info.dec)))
+                outcomes.append((row, (fraction, sample.info.ra, sample.info.dec)))
             for name, writer in writers.items():
                 writer.write(int(portion[0]), blocks[name])
         return outcomes

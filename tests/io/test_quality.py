@@ -50,6 +50,7 @@ def test_bits_equal_astropys(dtype: str, bits: list[int | str]) -> None:
 
 def test_any_value_is_bad_without_bits() -> None:
     np.testing.assert_array_equal(good_pixels(PLANE.astype("i4"), fits.Header(), None), PLANE == 0)
+    assert good_pixels(np.array([0, np.nan]), fits.Header(), None).tolist() == [True, False]
     np.testing.assert_array_equal(good_pixels(PLANE > 3, fits.Header(), None), PLANE <= 3)
     header = LSST.copy()
     header["HIERARCH MP_DETECTED"] = 5

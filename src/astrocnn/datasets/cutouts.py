@@ -122,22 +122,14 @@ class CutoutFiles(Source):
 
     @property
     def options(self) -> dict[str, Any]:
-        layers = {"mask": self.mask, "variance": self.variance, "flux": self.flux}
+        layers = {"mask": self.mask, "variance": self.variance}
         given = {name: asdict(layer) for name, layer in layers.items() if layer is not None}
         if self.flux is not None:
-            given["flux"] |= self._said_by_headers()
+            try:
+                given["flux"] = self.flux.key(self.probe(0))
+            except DataError:
+                given["flux"] = asdict(self.flux)
         return {"hdu": self.hdu, "by_band": self.bands, "channels": self.channels, **given}
-
-    def _said_by_headers(self) -> dict[str, None]:
-        """Options of the flux that change no value, since the headers say the same: a run's saved configuration has
-        them filled, and must find the same cache.
-        """
-        try:
-            info = self.probe(0)
-        except DataError:
-            return {}
-        said = {"pixel_scale_arcsec": info.pixel_scale_arcsec is not None, "bands": info.named_planes}
-        return {option: None for option, known in said.items() if known}
 
     @property
     def has_variance(self) -> bool:

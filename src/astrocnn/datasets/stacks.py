@@ -11,18 +11,16 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.patterns import by_band, found
 from astrocnn.datasets.source import Match, Source
+from astrocnn.datasets.stack_samples import RowSamples
 from astrocnn.errors import DataError, choose
 from astrocnn.io.fits import Both
-from astrocnn.io.float32 import physical, to_float32
 from astrocnn.io.flux_units import flux_factor
 from astrocnn.io.layers import Files, FluxScale, Layer, Mask, Variance
 from astrocnn.io.pictures import is_picture
-from astrocnn.io.quality import good_pixels
 from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.io.select import HDUS
-from astrocnn.io.stack import MOST_CHANNELS, SUFFIXES, Joined, Row, Stack, by, grid_shape, on_grid, open_stack
+from astrocnn.io.stack import MOST_CHANNELS, SUFFIXES, Joined, Stack, by, grid_shape, open_stack
 from astrocnn.io.stack_fits import is_stack
-from astrocnn.io.variance import to_variance
 
 __all__ = ["CHANNELS", "CutoutStack", "is_stacked"]
 
@@ -80,7 +78,15 @@ class CutoutStack(Source):
         self._grids = {stack: self._planes(stack) for stack in self._stacks}
         self._info = self._describe()
         self._check_layers()
-        self._factor = self._factors()
+        self._samples = RowSamples(
+            self._images,
+            self._layers,
+            self._grids,
+            info=self._info,
+            mask=mask,
+            variance=variance,
+            factor=self._factors(),
+        )
         self.incomplete = []
         self.ids: Sequence[str] = [str(row) for row in range(n)]
         every = tuple(dict.fromkeys(path for stack in self._stacks for path in _paths(stack)))
@@ -170,8 +176,10 @@ class CutoutStack(Source):
 
     @property
     def options(self) -> dict[str, Any]:
-        layers = {"mask": self.mask, "variance": self.variance, "flux": self.flux}
+        layers = {"mask": self.mask, "variance": self.variance}
         given = {name: asdict(layer) for name, layer in layers.items() if layer is not None}
+        if self.flux is not None:
+            given["flux"] = self.flux.key(self._info)
         names = [stack.name for stack in self._images]
         return {"names": names, "channels": self.channels, **given}
 
@@ -246,65 +254,10 @@ class CutoutStack(Source):
                 zip(*(s.rows(first, last + 1) for s in self._stacks), strict=True), start=first
             ):
                 if row in wanted:
-                    yield self._sample(row, parts)
+                    yield self._samples(row, parts)
                     n_done += 1
         except DataError as error:
             yield from [error] * (len(numbers) - n_done)
-
-    def _sample(self, row: int, parts: tuple[Row, ...]) -> Sample | DataError:
-        bad = next((part for part in parts if isinstance(part, DataError)), None)
-        if bad is not None:
-            return DataError(f"row {row}: {bad}")
-        arrays = iter(part for part in parts if not isinstance(part, DataError))
-        try:
-            values = [self._values(stack, next(arrays)) for stack in self._images]
-            flux = values[0] if len(values) == 1 else np.concatenate(values)  # (C, H, W)
-            if self._factor is not None:
-                flux = flux * self._factor
-            single = to_float32(flux) if flux.dtype != np.float32 else flux
-            valid = np.isfinite(single)
-            if self.mask is not None:
-                good = [
-                    good_pixels(self._grid(stack, next(arrays)), stack.header, self.mask.bits)
-                    for stack in self._layers["mask"]
-                ]
-                valid &= np.concatenate(good)
-            noise = None
-            if self.variance is not None:
-                planes = [self._values(stack, next(arrays)) for stack in self._layers["variance"]]
-                noise, known = to_variance(
-                    np.concatenate(planes),
-                    self.variance.kind,
-                    factor=1.0 if self._factor is None else self._factor,
-                )
-                valid &= known
-        except DataError as error:
-            return DataError(f"{self._images[0].label}, row {row}: {error}")
-        if not valid.any():
-            return DataError(
-                f"{self._images[0].label}, row {row}: no pixel is valid (all NaN, masked, or without a variance); "
-                "leave the object out, or set data.on_bad=skip."
-            )
-        if not valid.all():
-            single[~valid] = 0
-            if noise is not None:
-                noise[~valid] = 0
-        return Sample(self._info, single, valid, noise)
-
-    def _values(self, stack: Stack, row: NDArray[Any]) -> NDArray[Any]:
-        """Physical values (C, H, W): float32 where that loses nothing, else float64."""
-        header = stack.header
-        scale, zero = float(header.get("BSCALE", 1.0)), float(header.get("BZERO", 0.0))
-        exact = (row.dtype.kind == "f" and row.dtype.itemsize <= 4) or row.dtype.itemsize == 1
-        if exact and (scale, zero) == (1.0, 0.0) and header.get("BLANK") is None:
-            return self._grid(stack, row).astype(np.float32)
-        return self._grid(stack, physical(row, scale, zero, header.get("BLANK")))
-
-    def _grid(self, stack: Stack, row: NDArray[Any]) -> NDArray[Any]:
-        """A row as (C, H, W)."""
-        if row.shape != stack.shape[1:]:
-            raise DataError(f"it is {by(row.shape)} but the others are {by(stack.shape[1:])}.")
-        return on_grid(row, self._grids[stack])
 
 
 def is_stacked(images: str | Mapping[str, str], hdu: HDUS) -> bool:

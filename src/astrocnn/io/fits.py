@@ -199,22 +199,20 @@ def factors(
         raise DataError(f"{walk.path}: {error}") from error
     scale, found = info.pixel_scale_arcsec, []
     for hdu, shape in zip(images, shapes, strict=True):
-        header = Both(hdu.header, walk.primary.header)
+        header, known = Both(hdu.header, walk.primary.header), dict[float | None, float]()
         for zero_point in [next(zero_points) for _ in range(shape[0])]:
             try:
-                if scale is None and needs_pixel_area(header, flux.unit, zero_point=zero_point):
-                    scale = centre_and_scale(_header_of_the_sky(walk, images[0]), *shape[1:])[2]
-                    scale = flux.pixel_scale_arcsec if scale is None else scale
-                found.append(
-                    flux_factor(
-                        header,
-                        flux.unit,
-                        zero_point=zero_point,
-                        pixel_area_arcsec2=None if scale is None else scale**2,
+                if zero_point not in known:
+                    if scale is None and needs_pixel_area(header, flux.unit, zero_point=zero_point):
+                        scale = centre_and_scale(_header_of_the_sky(walk, images[0]), *shape[1:])[2]
+                        scale = flux.pixel_scale_arcsec if scale is None else scale
+                    area = None if scale is None else scale**2
+                    known[zero_point] = flux_factor(
+                        header, flux.unit, zero_point=zero_point, pixel_area_arcsec2=area
                     )
-                )
             except DataError as error:
                 raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
+            found.append(known[zero_point])
     return np.array(found)[:, None, None]
 
 
@@ -244,7 +242,7 @@ def _plane_pixels(
     if factor is not None:
         values *= factor
     try:
-        return to_float32(values)
+        return to_float32(values, exact=stored.dtype.itemsize <= 4 and stored.dtype.kind == "f")
     except DataError as error:
         raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
 

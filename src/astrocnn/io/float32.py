@@ -13,11 +13,15 @@ LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).
 LOSS = 0.1  # greatest rounding error, in units of the pixels' own scatter
 
 
-def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+def to_float32(values: NDArray[np.float64], *, exact: bool = False) -> NDArray[np.float32]:
     """The nearest float32 of each value; one that is too small for it becomes 0, one that is too large infinite.
 
     The rounding error of a value is at most 2⁻²⁴ of it (6e-8). That is nothing beside the noise of any image,
     unless a constant level is some million times the scatter; then the image is refused.
+
+    Args:
+        values: of any shape.
+        exact: they were float32 before they were scaled, so that their rounding is nothing new.
 
     Raises:
         DataError: the values do not fit into float32, or the rounding error of the median value would be more than
@@ -38,7 +42,8 @@ def to_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
             f"its largest value, {largest:.3g}, is outside the range of float32 ({SMALLEST:.0e} to "
             f"{LARGEST:.0e}); write the images in another unit, or ask for one (data.flux_unit=nJy)."
         )
-    _check_level(given.reshape(-1))
+    if not exact:
+        _check_level(given.reshape(-1))
     return single
 
 

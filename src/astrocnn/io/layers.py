@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
 from astrocnn.errors import ConfigError, DataError, choose, listed
@@ -115,6 +115,14 @@ class FluxScale:
                     "band, or {band: number}."
                 )
         return cls(unit, zero_point, pixel_scale_arcsec, None if bands is None else tuple(bands))
+
+    def key(self, info: SampleInfo) -> dict[str, Any]:
+        """What of this decides the values of images that are like ``info``: a run's saved configuration has scale and
+        bands filled, as the headers say them, and must find the same cache.
+        """
+        said = {"pixel_scale_arcsec": info.pixel_scale_arcsec is not None}
+        said["bands"] = info.named_planes or not isinstance(self.zero_point, Mapping)
+        return asdict(self) | {option: None for option, by_header in said.items() if by_header}
 
     def zero_points(self, bands: Sequence[str], n_planes: int) -> list[float | None]:
         """The zero-point of each plane, None for what the header says.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from astrocnn.io import pictures
 from astrocnn.io.columns import plain
 from astrocnn.io.parquet_table import read_parquet
 from astrocnn.io.stack import Row, Stack, by, check_shape
+from astrocnn.io.tables import errors_named
 
 __all__ = ["ParquetStack"]
 
@@ -160,9 +162,10 @@ class ParquetStack(Stack):
         names = [name for name in self._plain if name != self.name]
         if not names:
             return None
-        table = read_parquet(self.path, columns=names)
-        for name in names:
-            plain(table, name)
+        with errors_named(Path(self.path)):
+            table = read_parquet(self.path, columns=names)
+            for name in names:
+                plain(table, name)
         return table
 
 

@@ -113,3 +113,12 @@ def test_it_travels_in_the_state(image: torch.Tensor) -> None:
     twin.load_state_dict(normalize.state_dict())
     everything = torch.ones_like(image, dtype=torch.bool)
     torch.testing.assert_close(twin(image, everything), normalize(image, everything))
+
+
+def test_differences_of_bands_do_not_depend_on_units(image: torch.Tensor) -> None:
+    everything = torch.ones_like(image, dtype=torch.bool)
+    want = fitted(image, difference_radius_pix=5.0)(image, everything)
+    assert not torch.allclose(want, fitted(image)(image, everything), atol=0.1)
+    for factor in (1e-25, 1e9):
+        got = fitted(image * factor, difference_radius_pix=5.0)(image * factor, everything)
+        torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-3)

@@ -141,8 +141,17 @@ def test_tables_and_series_are_normalised_feature_by_feature(shape: tuple[int, .
 def test_only_images_are_sharpened() -> None:
     spectra = torch.randn(4, 1, 30, generator=torch.Generator().manual_seed(0))
     with pytest.raises(
-        ConfigError, match=r"sharpen=6 sharpens images, but these data are 1 × 30 an object; .*=linear"
+        ConfigError, match=r"sharpen=6 .* are for images, but these data are 1 × 30 an object; .*=linear"
     ):
         fitted(spectra)
     with pytest.raises(ConfigError, match="these data are 1 × 30 an object"):
         Normalize(n_bands=1)(spectra, torch.ones_like(spectra, dtype=torch.bool))
+
+
+def test_differences_of_bands_do_not_depend_on_units(image: torch.Tensor) -> None:
+    everything = torch.ones_like(image, dtype=torch.bool)
+    want = fitted(image, difference_radius_pix=5.0)(image, everything)
+    assert not torch.allclose(want, fitted(image)(image, everything), atol=0.1)
+    for factor in (1e-25, 1e9):
+        got = fitted(image * factor, difference_radius_pix=5.0)(image * factor, everything)
+        torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-3)

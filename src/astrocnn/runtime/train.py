@@ -38,6 +38,7 @@ LIGHTNING_SAYS = (  # what does not apply to us, or is Lightning's own to mend
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
     ".*treespec, LeafSpec.*",
+    ".*your dataloader is.* not resumable.*",  # ours reads from the trainer where to go on
 )
 
 

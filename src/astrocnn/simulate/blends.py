@@ -26,8 +26,7 @@ def deflector(rng: np.random.Generator, image: Rows, twins: Columns, colours: Co
 def companions(rng: np.random.Generator, image: Rows, twins: Columns, colours: Colours) -> Drawn:
     """A red galaxy with one to four blue companions about where the twin's arcs are, and together as bright.
 
-    One in five lies along the circle around the red galaxy within 25 degrees, as arcs do; in one scene of five
-    they share one spectrum, as images of one source do.
+    They lie there by chance: each has its own spectrum, redshift and position angle.
     """
     galaxy = turned(rng, twins)
     n = len(image)
@@ -35,19 +34,15 @@ def companions(rng: np.random.Generator, image: Rows, twins: Columns, colours: C
     m = len(parent)
     distance = near_ring(rng, twins)[parent] * log_uniform(rng, 0.7, 1.8, m)
     angle = rng.uniform(0.0, 2 * np.pi, m)
-    tangential = angle + np.pi / 2 + np.radians(25) * rng.uniform(-1, 1, m)
     weight = rng.uniform(0.2, 1.0, m)
     weight = weight / np.bincount(parent, weight, minlength=n)[parent]
-    own = (rng.random(n) < 0.8)[parent]
-    kind = np.where(own, rng.uniform(1.3, 3.0, m), twins["source_kind"][parent])
-    redshift = np.where(own, rng.uniform(0.4, 2.0, m), twins["z_s"][parent])
     mag = to_mag(to_flux(twins["mag_arc_i"])[parent] * weight) + 0.5 * rng.standard_normal(n)[parent]
     blue = sersics(
         image[parent],
-        colours.galaxy(kind, redshift, mag),
+        colours.galaxy(rng.uniform(1.3, 3.0, m), rng.uniform(0.4, 2.0, m), mag),
         x=galaxy["x"][parent] + distance * np.cos(angle),
         y=galaxy["y"][parent] + distance * np.sin(angle),
-        phi=np.where(rng.random(m) < 0.2, tangential, rng.uniform(0, np.pi, m)),
+        phi=rng.uniform(0.0, np.pi, m),
         radius=log_uniform(rng, 0.15, 0.7, m),
         q=rng.uniform(0.2, 0.9, m),
         index=1.0,

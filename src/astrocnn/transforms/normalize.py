@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError, DataError, choose
+from astrocnn.functional.difference import without_last
 from astrocnn.functional.smoothing import gaussian_smooth
 from astrocnn.functional.stretch import STRETCHES
 
@@ -19,8 +20,10 @@ class Normalize(nn.Module):
     where *sky* is the median of the valid pixels, *noise* 1.4826 times their median absolute deviation, G a
     Gaussian, and *mean* and *std* those of the training pixels before that last step. The middle term is an
     unsharp mask (Malin 1977, AAS Photo-Bulletin 16, 10): arcs, shells and arms stand out against the light of
-    the galaxy that they lie in. Everything scales with the data: no absolute constant is added, so that images
-    in units of 1e-11 keep their contrast. A pixel without data becomes sky.
+    the galaxy that they lie in. With ``difference_radius_pix``, the last band is first taken off every other one,
+    scaled so that the galaxy in the image's centre goes (:func:`~astrocnn.functional.difference.without_last`).
+    Everything scales with the data: no absolute constant is added, so that images in units of 1e-11 keep their
+    contrast. A pixel without data becomes sky.
 
     Spectra and light curves (B, C, L) are normalised channel by channel and features of tables (B, F) feature by
     feature in the same way, without the unsharp mask.
@@ -31,6 +34,7 @@ class Normalize(nn.Module):
         softening: where the stretch turns from linear to compressed, in units of the noise.
         sharpen: weight of the unsharp mask; 0 leaves each pixel to itself. Images only.
         sharpen_sigma_pix: σ of its Gaussian.
+        difference_radius_pix: radius in which the last band is matched to the others; 0 leaves them as they are.
 
     Raises:
         ConfigError: the stretch is not known, or a number is out of range.
@@ -49,15 +53,19 @@ class Normalize(nn.Module):
         softening: float = 5.0,
         sharpen: float = 6.0,
         sharpen_sigma_pix: float = 3.0,
+        difference_radius_pix: float = 0.0,
     ) -> None:
         super().__init__()
-        if softening <= 0 or sharpen < 0 or sharpen_sigma_pix <= 0:
+        if softening <= 0 or sharpen < 0 or sharpen_sigma_pix <= 0 or difference_radius_pix < 0:
             raise ConfigError(
-                f"normalize.softening={softening}, normalize.sharpen={sharpen} and "
-                f"normalize.sharpen_sigma_pix={sharpen_sigma_pix}: above 0, at least 0 and above 0."
+                f"normalize.softening={softening}, normalize.sharpen={sharpen}, "
+                f"normalize.sharpen_sigma_pix={sharpen_sigma_pix} and "
+                f"normalize.difference_radius_pix={difference_radius_pix}: "
+                "above 0, at least 0, above 0 and at least 0."
             )
         self.stretch = choose("normalize.stretch", stretch, STRETCHES)
         self.softening, self.sharpen, self.sharpen_sigma_pix = softening, sharpen, sharpen_sigma_pix
+        self.difference_radius_pix = difference_radius_pix
         for name, value in (("sky", 0.0), ("noise", 1.0), ("mean", 0.0), ("std", 1.0)):
             self.register_buffer(name, torch.full((n_bands,), value))
 
@@ -101,16 +109,19 @@ class Normalize(nn.Module):
         return (contrast - _by_band(self.mean, image)) / _by_band(self.std, image)
 
     def _check(self, image: Tensor) -> None:
-        if self.sharpen and image.ndim != 4:
+        if (self.sharpen or self.difference_radius_pix) and image.ndim != 4:
             raise ConfigError(
-                f"normalize.sharpen={self.sharpen:g} sharpens images, but these data are "
-                f"{' × '.join(map(str, image.shape[1:]))} an object; choose normalize=linear, or normalize.sharpen=0."
+                f"normalize.sharpen={self.sharpen:g} and normalize.difference_radius_pix="
+                f"{self.difference_radius_pix:g} are for images, but these data are "
+                f"{' × '.join(map(str, image.shape[1:]))} an object; choose normalize=linear, or set both to 0."
             )
 
     def _contrast(self, image: Tensor, valid: Tensor) -> Tensor:
         """Stretched and sharpened pixels, as ``image``, before they are brought to mean 0 and deviation 1."""
-        scaled = torch.where(valid, image - _by_band(self.sky, image), 0)
-        stretched = self.stretch(scaled / (self.softening * _by_band(self.noise, image)))
+        scaled = torch.where(valid, image - _by_band(self.sky, image), 0) / _by_band(self.noise, image)
+        if self.difference_radius_pix:
+            scaled = without_last(scaled, valid, self.difference_radius_pix)
+        stretched = self.stretch(scaled / self.softening)
         if not self.sharpen:
             return stretched
         # The difference of like numbers needs all digits.

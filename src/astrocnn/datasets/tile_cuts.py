@@ -11,7 +11,6 @@ from astrocnn.datasets.tile_grids import Grid, Mapping
 from astrocnn.datasets.tile_pixels import Pixels
 from astrocnn.errors import DataError
 from astrocnn.functional.resample import MARGIN, filled, spline_at, spline_shift, touches_only
-from astrocnn.io.float32 import to_float32
 from astrocnn.io.wcs import SkyWcs
 
 __all__ = ["Cut", "boxes", "cut"]
@@ -81,19 +80,23 @@ def cut(
         return Cut(nothing, np.zeros((n, n), np.bool_), None if pixels.variance is None else nothing)
     if to.copied[i]:
         return _cut(pixels.flux, pixels.good, pixels.variance)
-    corner = np.array([box[2], box[0]], np.float64)
-    matrix = to.matrix[i]
-    fine = max(1, math.ceil(np.linalg.norm(matrix, axis=0).max() - FINER))
-    x, y = _positions(to, i, fine, through)  # (n * fine, n * fine)
-    x, y = x - corner[0], y - corner[1]
+    (a, b), (c, d) = to.matrix[i]
+    fine = max(1, math.ceil(max(math.hypot(a, c), math.hypot(b, d)) - FINER))
+    whole, plain = bool(pixels.good.all()), not to.exact[i] and (a, b, c, d) == (1, 0, 0, 1)
     values = filled(pixels.flux, pixels.good)
-    plain = not to.exact[i] and np.array_equal(matrix, np.eye(2))
-    flux = spline_shift(values, x[0, 0], y[0, 0], n) if plain else _mean(spline_at(values, x, y), fine)
+    if plain:
+        left, top = to.centre[i] - (n - 1) / 2 - (box[2], box[0])
+        flux = spline_shift(values, left, top, n)
+    if not (plain and whole and pixels.variance is None):
+        x, y = _positions(to, i, fine, through)  # (n * fine, n * fine)
+        x, y = x - box[2], y - box[0]
+    if not plain:
+        flux = _mean(spline_at(values, x, y), fine)
     valid = np.ones((n, n), np.bool_)
-    if not pixels.good.all():
+    if not whole:
         reached = touches_only(pixels.good, x, y).reshape(n, fine, n, fine)
         valid = np.asarray(reached.all(axis=(1, 3)))
-    area = float(to.area[i])
+    area = abs(a * d - b * c)
     factor = 1.0 if surface else area
     variance = None
     if pixels.variance is not None:
@@ -127,9 +130,12 @@ def _mean(values: Array, fine: int) -> Array:
 
 
 def _cut(flux: Array, valid: Mask, variance: Array | None) -> Cut:
-    single = to_float32(np.where(valid, flux, np.nan))
-    kept = None
-    if variance is not None:
-        with np.errstate(under="ignore"):
-            kept = np.where(valid, variance, 0.0).astype(np.float32)
-    return Cut(np.where(valid, single, np.float32(0)), valid, kept)
+    with np.errstate(over="ignore", under="ignore"):
+        single = np.where(valid, flux, 0.0).astype(np.float32)
+        kept = None if variance is None else np.where(valid, variance, 0.0).astype(np.float32)
+    if not np.isfinite(single).all():
+        raise DataError(
+            f"its largest value, {np.abs(flux[valid]).max():.3g}, is outside the range of float32; ask for another "
+            "unit (data.flux_unit=nJy)."
+        )
+    return Cut(single, valid, kept)

@@ -86,12 +86,6 @@ class Mapping:
     exact: NDArray[np.bool_]
     copied: NDArray[np.bool_]
 
-    @property
-    def area(self) -> Array:
-        """(N,) how many of the image's pixels a pixel of the cutout covers."""
-        area: Array = np.abs(np.linalg.det(self.matrix))
-        return area
-
 
 def shifted(size: int, centre: Array) -> Mapping:
     """The mapping of cutouts whose grid is the image's own, around ``centre`` (N, 2)."""

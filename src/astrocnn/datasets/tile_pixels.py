@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.tile_files import Plane, Tile
 from astrocnn.errors import DataError
+from astrocnn.io.float32 import to_float32
 from astrocnn.io.flux_units import UNITS, flux_factor, needs_pixel_area
 from astrocnn.io.layers import FluxScale, Mask, Variance
 from astrocnn.io.quality import good_pixels
@@ -108,6 +109,12 @@ class TilePixels:
         flux = self._open["image"].physical(stored["image"])
         if self._factor != 1.0:
             flux *= self._factor
+        try:
+            to_float32(
+                flux
+            )  # raises where the tile's values do not fit into it; the cutouts' are about the same
+        except DataError as error:
+            raise named(self._tile.image, error) from error
         good = np.isfinite(flux)
         variance = None
         if self._mask is not None and self._tile.mask is not None:

@@ -170,7 +170,10 @@ class TileCutouts(Source):
         names = [band.band for band in self._placed.bands if band.band is not None]
         if names:
             return tuple(names)
-        filters = {tile.filter: tile for tile in reversed(self._homes()) if tile.filter}
+        filters: dict[str, Tile] = {}
+        for tile in self._homes():
+            if tile.filter:
+                filters.setdefault(tile.filter, tile)
         if len(filters) > 1:
             each = [f"{name!r} in {tile.image.path}" for name, tile in filters.items()]
             raise DataError(

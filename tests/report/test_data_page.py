@@ -196,6 +196,14 @@ def test_spectra_are_drawn_against_their_wavelength(write):
     assert "8000" in page.text
 
 
+def test_targets_are_shown_by_split(write):
+    data = Data((4,), classes=(), n=60)
+    redshift = np.where(np.arange(60) % 10 == 0, np.nan, np.linspace(0, 2, 60))
+    _, page = write(data, replace(data.found, targets={"redshift": redshift}))
+    assert "Redshift" in page.headings
+    assert "54 of 60 objects have one." in page.text
+
+
 def test_nothing_stands_out_in_good_data(write):
     data = Data(n=400, variance=1.0)
     assert notes(data.found) == []

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -28,11 +28,12 @@ Normalise = Callable[[Tensor, Tensor], Tensor]
 class Histogram:
     """``counts`` (K,) of the values between ``edges`` (K + 1,): every value is counted.
 
-    The bins are even near the middle and widen like sinh from ``knee`` on.
+    The bins are even near ``middle`` and widen like sinh from ``knee`` away from it.
     """
 
     edges: NDArray[np.float64]
     counts: NDArray[np.int64]
+    middle: float
     knee: float
 
 
@@ -61,6 +62,12 @@ class BandFacts:
     by_class: tuple[Histogram, ...] = ()
     noise_ratio: Floats | None = None
     neighbours: float | None = None
+
+    @property
+    def digits(self) -> int:
+        """How many digits tell values apart that differ by a hundredth of the width."""
+        spans = abs(self.middle) / self.width if self.width > 0 else 1.0
+        return int(np.clip(math.ceil(math.log10(max(spans, 1.0))) + 3, 4, 8))
 
     @property
     def invalid_fraction(self) -> float:
@@ -115,7 +122,7 @@ def measure(
         of_class: list[Histogram] = []
         if labels is not None and whole is not None:
             chosen = [flux[:, c][known & _like(labels == k, known)] for k in range(n_classes)]
-            of_class = [Histogram(whole.edges, _counts(part, whole.edges), whole.knee) for part in chosen]
+            of_class = [replace(whole, counts=_counts(part, whole.edges)) for part in chosen]
         facts.append(
             BandFacts(
                 name=str(name),
@@ -144,12 +151,12 @@ def histogram(values: Floats, *, middle: float, width: float) -> Histogram | Non
     reach = float(np.abs(values - np.float32(middle)).max())
     if reach == 0:  # one value: a bin about it, of its own size
         half = abs(middle) / 2 or 1.0
-        return Histogram(np.array([middle - half, middle + half]), np.array([len(values)]), half)
+        return Histogram(np.array([middle - half, middle + half]), np.array([len(values)]), middle, half)
     knee = 3 * (width or reach)
     bent = np.arcsinh((values - np.float32(middle)) / np.float32(knee))
     bins = int(np.clip(math.sqrt(len(values)), FEWEST_BINS, MOST_BINS))
     counts, edges = np.histogram(bent, bins=bins, range=(float(bent.min()), float(bent.max())))
-    return Histogram(middle + knee * np.sinh(edges), counts, knee)
+    return Histogram(middle + knee * np.sinh(edges), counts, middle, knee)
 
 
 def _counts(values: Floats, edges: NDArray[np.float64]) -> NDArray[np.int64]:

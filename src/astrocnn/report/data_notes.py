@@ -79,7 +79,7 @@ def _classes(data: Inspection) -> list[str]:
 
 def _headers(data: Inspection) -> list[str]:
     found = []
-    if data.n_spatial and not any(data.spec.units):
+    if data.n_spatial == 2 and not any(data.spec.units):
         found.append("The files state no unit of the flux (BUNIT); it is taken as it stands.")
     if data.n_spatial == 2 and data.spec.pixel_scale_arcsec is None:
         found.append(

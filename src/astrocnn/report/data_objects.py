@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from astrocnn.report.data_plots import SPLIT_COLORS, balance
+from astrocnn.report.data_plots import SPLIT_COLORS, balance, target
 from astrocnn.report.document import columns, plot, table
 from astrocnn.report.inspection import Inspection, split_counts
 from astrocnn.report.sky_plot import MOST_POINTS, WIDE_DEG, sky, sky_centre
@@ -43,7 +43,19 @@ def objects_section(data: Inspection, *, seed: int) -> str:
         height = float(np.clip(0.95 + 0.3 * len(counts.columns), 1.5, 9))
         figure = draw(balance, counts, height_inch=height)
         shown = [plot("plot-balance", "Balance of the classes", figure, "Objects of each class, by split.")]
-    return text + columns(shown + _sky(data, seed)) + _skipped(data) + _duplicates(data)
+    shown += _targets(data) + _sky(data, seed)
+    return text + columns(shown) + _skipped(data) + _duplicates(data)
+
+
+def _targets(data: Inspection) -> list[str]:
+    shown = []
+    for number, (name, values) in enumerate(data.targets.items()):
+        known = np.isfinite(values)
+        if known.any():
+            figure = draw(target, values, data.groups, label=name.replace("_", " "))
+            read = f"{count(known.sum())} of {count(len(values))} objects have one."
+            shown.append(plot(f"plot-target-{number}", name.replace("_", " ").capitalize(), figure, read))
+    return shown
 
 
 def _skipped(data: Inspection) -> str:
@@ -89,11 +101,10 @@ def _sky(data: Inspection, seed: int) -> list[str]:
     if not known.any():
         return []
     ra, dec = ra[known], dec[known]
-    centre = sky_centre(ra, dec)
-    if centre[2] == 0 and len(ra) > 1:
+    if (ra == ra[0]).all() and (dec == dec[0]).all():
         return []
-    groups = np.asarray(data.catalog["split"]).astype(str)[known]
-    groups = np.where(groups == "", "no split" if (groups != "").any() else "objects", groups)
+    centre = sky_centre(ra, dec)
+    groups = data.groups[known]
     wide = centre[2] > WIDE_DEG
     height = 2.7 if wide else 3.4
     figure = draw(sky, ra, dec, groups, colors=SPLIT_COLORS, centre=centre, seed=seed, height_inch=height)

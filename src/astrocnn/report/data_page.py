@@ -14,7 +14,7 @@ from astrocnn.report.data_values import missing_section, noise_section, values_s
 from astrocnn.report.document import Section, document
 from astrocnn.report.inspection import Inspection, split_counts
 from astrocnn.report.tables import run_list
-from astrocnn.report.words import count, html, moment, percent, size
+from astrocnn.report.words import count, html, moment, percent, size, some
 
 __all__ = ["write_data_page"]
 
@@ -60,13 +60,15 @@ def write_data_page(
             seed=seed,
         )
     elif data.n_spatial == 1:
+        unit, factor = data.unit_and_factor
         sheet = series_sheet(
             data.catalog,
             read=read,
             bands=data.spec.bands,
             classes=data.spec.classes,
             place=data.place,
-            unit=data.unit,
+            unit=unit,
+            factor=factor,
             seed=seed,
         )
     sections: list[Section] = [
@@ -85,7 +87,7 @@ def write_data_page(
 def _lead(data: Inspection, run_info: Mapping[str, Any]) -> str:
     scale = data.spec.pixel_scale_arcsec
     parts = [
-        f"{count(len(data.catalog))} objects of {data.shape}",
+        f"{some(len(data.catalog), 'object')} of {data.shape}",
         html(" ".join(data.spec.bands)) if data.n_spatial and len(data.spec.bands) <= 12 else "",
         f"{scale:.4g}″ a pixel" if scale and data.n_spatial == 2 else "",
         html(data.unit),
@@ -93,7 +95,7 @@ def _lead(data: Inspection, run_info: Mapping[str, Any]) -> str:
     ]
     n = data.pixels.n_objects
     whole = n == len(data.catalog)
-    sample = "of all of them" if whole else f"of {count(n)} objects drawn at random"
+    sample = "of all of them" if whole else f"of {some(n, 'object')} drawn at random"
     return (
         f'<p class="lead">{" · ".join(part for part in parts if part)}</p>'
         f'<p class="lead">Counts are of all objects; statistics of {data.what.lower()} are {sample}.</p>'

@@ -1,5 +1,6 @@
 """Figures of a data set: how its values spread, where they are missing, how its classes balance."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,10 +25,12 @@ __all__ = [
     "noise_ratios",
     "series",
     "spread",
+    "target",
 ]
 
 SPLIT_COLORS = {"train": ACCENT, "val": WARM, "test": CLASS_COLORS[2], "no split": MUTED, "objects": ACCENT}
 MOST_LINES = 8
+MOST_TARGET_BINS = 50
 MOST_POINTS = 600  # of a drawn series; longer ones keep the extremes of each stretch
 LARGEST_MAP = 256  # rows and columns of a drawn map
 LINEAR_UP_TO = 13.0  # knees; an axis that reaches further is bent
@@ -56,41 +59,49 @@ def spread(
         axes.stairs(shown.counts, edges, color=color, linewidth=1.3, baseline=None, label=short(name))
     low = min(shown.edges[0] for _, shown in histograms) * factor
     high = max(shown.edges[-1] for _, shown in histograms) * factor
+    middle = float(np.median([shown.middle for _, shown in histograms])) * factor
     knee = float(np.median([shown.knee for _, shown in histograms])) * factor
-    if max(-low, high) > LINEAR_UP_TO * knee:
-        _bent(axes, knee, low, high)
+    if max(middle - low, high - middle) > LINEAR_UP_TO * knee:
+        _bent(axes, middle, knee, low, high)
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(7))
+        axes.xaxis.set_major_locator(MaxNLocator(5 if high >= 1000 else 7))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5)
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     axes.set(xlabel=label, ylabel=f"{what} a bin")
-    legend_above(axes, columns=4)
+    if len(histograms) > 1:
+        legend_above(axes, columns=4)
 
 
-def _bent(axes: Axes, knee: float, low: float, high: float) -> None:
-    """An asinh axis with ticks at 0 and at powers of ten beyond the knee, as many as there is room for."""
-    axes.set_xscale("asinh", linear_width=knee)
-    powers = 10.0 ** np.arange(np.floor(np.log10(knee)) + 1, np.floor(np.log10(max(-low, high))) + 1)
-    reach = np.arcsinh(high / knee) - np.arcsinh(low / knee)
-    ticks = [0.0]
-    for power in powers:
-        ticks += [tick for tick in (power, -power) if low <= tick <= high]
+def _bent(axes: Axes, middle: float, knee: float, low: float, high: float) -> None:
+    """An asinh axis about the middle, with a tick there and at powers of ten away from it, where there is room."""
+
+    def bend(x: Any) -> Any:
+        return np.arcsinh((np.asarray(x) - middle) / knee)
+
+    axes.set_xscale("function", functions=(bend, lambda u: middle + knee * np.sinh(u)))
+    digit = 10.0 ** np.floor(np.log10(knee))
+    centre = round(middle / digit) * digit if abs(middle) > knee else 0.0
+    first, last = np.floor(np.log10(knee)) + 1, np.floor(np.log10(max(centre - low, high - centre)))
+    steps = 10.0 ** np.arange(first, last + 1)
     kept: list[float] = []
-    for tick in sorted(ticks, key=abs):
-        if all(abs(np.arcsinh(tick / knee) - np.arcsinh(other / knee)) > reach / 14 for other in kept):
-            kept.append(tick)
+    for tick in [centre, *np.stack([centre + steps, centre - steps], axis=1).ravel()]:
+        room = (bend(high) - bend(low)) / 14
+        if low <= tick <= high and all(abs(bend(tick) - bend(other)) > room for other in kept):
+            kept.append(float(tick))
     axes.set_xticks(kept, [_plain(tick) for tick in kept])
     axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _plain(value: float) -> str:
-    """A number for a tick of a logarithmic axis: 0.1, 1 000 or 10⁶."""
-    if abs(value) >= 1e6:
+    """A number for a tick: 0.1, 1 000, 1 437 500 or 10⁶."""
+    power = math.log10(abs(value)) if value else 0.0
+    if abs(power) >= 6 and power == round(power):
         return scientific(value, 1).replace("1×", "")
-    return count(value).replace("-", "−") if abs(value) >= 1000 else f"{value:g}".replace("-", "−")
+    return (count(value) if abs(value) >= 1000 else f"{value:g}").replace("-", "−")
 
 
 def balance(axes: Axes, counts: Counts) -> None:
@@ -106,8 +117,9 @@ def balance(axes: Axes, counts: Counts) -> None:
         left += numbers
     for row, number in enumerate(left):
         text = f"{count(number)} ({percent(number / max(left.sum(), 1))})"
-        offset = {"xytext": (4, 0), "textcoords": "offset points"}
-        axes.annotate(text, (number, row), **offset, va="center", fontsize=8, color=INK)
+        axes.annotate(
+            text, (number, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8, color=INK
+        )
     axes.set_yticks(place, [short(name) for name in classes])
     axes.set(xlim=(0, 1.3 * max(left.max(), 1)), ylim=(len(classes) - 0.4, -0.6), xlabel="Objects")
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -116,6 +128,24 @@ def balance(axes: Axes, counts: Counts) -> None:
     axes.tick_params(axis="y", length=0)
     if len(splits) > 1:
         legend_above(axes, columns=4)
+
+
+def target(axes: Axes, values: NDArray[np.floating], groups: NDArray[np.str_], *, label: str) -> None:
+    """How the numbers to be learned spread in each split; the few beyond 99.9 % are counted in the last bins."""
+    known = np.isfinite(values)
+    low, high = np.quantile(values[known], [0.001, 0.999])
+    bins = int(np.clip(math.sqrt(known.sum()), 10, MOST_TARGET_BINS))
+    edges = np.linspace(low, high if high > low else low + (abs(low) or 1.0), bins + 1)
+    for name, color in SPLIT_COLORS.items():
+        chosen = values[known & (groups == name)]
+        if len(chosen):
+            counts = np.histogram(np.clip(chosen, edges[0], edges[-1]), bins=edges)[0]
+            axes.stairs(counts, edges, color=color, fill=True, alpha=0.08)
+            axes.stairs(counts, edges, color=color, linewidth=1.3, label=f"{name} ({count(len(chosen))})")
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    axes.set(xlabel=label[:1].upper() + label[1:], ylabel="Objects a bin")
+    legend_above(axes, columns=4)
 
 
 def invalid_share(axes: Axes, valid_fraction: NDArray[np.floating]) -> None:
@@ -206,6 +236,7 @@ def series(
     bands: Sequence[str],
     place: tuple[str, NDArray[np.floating]],
     unit: str = "",
+    factor: float = 1.0,
 ) -> None:
     """A panel for each of (n, C, L) series: a line a band, with gaps where there are no data.
 
@@ -218,12 +249,15 @@ def series(
             c, color = number + timed, CLASS_COLORS[number % len(CLASS_COLORS)]
             if timed:
                 seen = known[0] & known[c]
-                panel.plot(values[0][seen], values[c][seen], ".", color=color, ms=3, label=short(band))
+                panel.plot(
+                    values[0][seen], factor * values[c][seen], ".", color=color, ms=3, label=short(band)
+                )
             else:
-                x, y = _thinned(place[1], np.where(known[c], values[c], np.nan))
+                x, y = _thinned(place[1], np.where(known[c], factor * values[c], np.nan))
                 panel.plot(x, y, color=color, lw=0.8, label=short(band))
         panel.set_title(short(name, 60), loc="left", fontsize=8, color=MUTED, pad=2)
         panel.yaxis.set_major_locator(MaxNLocator(3))
+        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain(value)))
     panels[-1].set_xlabel(bands[0].capitalize() if timed else place[0])
     if unit:
         panels[len(panels) // 2].set_ylabel(unit)

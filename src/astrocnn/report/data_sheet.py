@@ -15,7 +15,7 @@ from astrocnn.report.gallery import Rows
 from astrocnn.report.lupton import wavelength_order
 from astrocnn.report.pictures import how_drawn, img, pictures
 from astrocnn.report.style import draw
-from astrocnn.report.words import caption_value, count, html, scientific
+from astrocnn.report.words import caption_value, html, scientific, some
 
 __all__ = ["choose_objects", "images_sheet", "series_sheet"]
 
@@ -129,6 +129,7 @@ def series_sheet(
     classes: Sequence[str],
     place: tuple[str, NDArray[np.floating]],
     unit: str,
+    factor: float,
     seed: int,
 ) -> str:
     """Lines of some objects of each class, a panel an object."""
@@ -145,9 +146,10 @@ def series_sheet(
             bands=bands,
             place=place,
             unit=unit,
+            factor=factor,
             panels=(1,) * len(rows),
             height_inch=0.5 + 1.05 * len(rows),
         )
-        text = f"{count(len(rows))} objects drawn at random; gaps are without data."
+        text = f"{some(len(rows), 'object')} drawn at random; gaps are without data."
         shown.append(plot(f"plot-series-{number}", name or "Objects", figure, text))
     return columns(shown)

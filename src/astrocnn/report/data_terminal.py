@@ -5,9 +5,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from astrocnn.report.data_facts import AXES
 from astrocnn.report.data_notes import notes
 from astrocnn.report.inspection import Inspection, split_counts
-from astrocnn.report.words import count, percent, scientific, size
+from astrocnn.report.words import count, percent, scientific, size, some
 
 __all__ = ["print_inspection"]
 
@@ -27,7 +28,7 @@ def print_inspection(data: Inspection, page: object, *, console: Console | None 
 def _lead(data: Inspection) -> str:
     scale = data.spec.pixel_scale_arcsec
     parts = [
-        f"{count(len(data.catalog))} objects of {data.shape}",
+        f"{some(len(data.catalog), 'object')} of {data.shape}",
         f"{scale:.4g}″ a pixel" if scale else "",
         data.unit,
         f"{data.files}, {size(data.file_bytes)}, packed {size(data.packed_bytes)}",
@@ -60,13 +61,12 @@ def _bands(data: Inspection) -> Table:
     for name in head:
         table.add_column(name, justify="right")
     for c, band in enumerate(data.pixels.bands[:MOST_BANDS]):
-        row = [
-            percent(band.invalid_fraction),
-            *(scientific(band.quantiles[q] * factor, 3) for q in SHOWN if band.quantiles),
-        ]
+        scale, digits = 1.0 if band.name in AXES else factor, band.digits - 1
+        row = [percent(band.invalid_fraction)]
+        row += [scientific(band.quantiles[q] * scale, digits) for q in SHOWN if band.quantiles]
         row += ["–"] * (1 + len(SHOWN) - len(row))
         if data.sky is not None and data.noise is not None:
-            row += [scientific(data.sky[c] * factor, 3), scientific(data.noise[c] * factor, 3)]
+            row += [scientific(data.sky[c] * scale, digits), scientific(data.noise[c] * scale, 3)]
         ratio = ratios[c]
         table.add_row(Text(band.name), *row, *([f"{ratio:.3f}"] if ratio is not None else []))
     return table

@@ -1,11 +1,11 @@
 """The sections of the values: their range and spread, where they are missing, and whether the variance is right."""
 
-from astrocnn.report.data_facts import BandFacts
+from astrocnn.report.data_facts import AXES, BandFacts
 from astrocnn.report.data_plots import MOST_LINES, invalid_map, invalid_share, noise_ratios, spread
 from astrocnn.report.document import columns, plot, table
 from astrocnn.report.inspection import Inspection
 from astrocnn.report.style import draw
-from astrocnn.report.words import count, html, percent, scientific, short
+from astrocnn.report.words import count, html, percent, scientific, short, some
 
 __all__ = ["missing_section", "noise_section", "values_section"]
 
@@ -15,7 +15,7 @@ MOST_FEATURES = 24
 def values_section(data: Inspection) -> str:
     """HTML of the figures of each band, and of their values before and after normalisation."""
     unit, factor = data.unit_and_factor
-    what, n = data.what, count(data.pixels.n_objects)
+    what, n = data.what, some(data.pixels.n_objects, "object")
     text = _band_table(data, unit, factor)
     if data.n_spatial == 0:
         shown = _features(data)
@@ -25,10 +25,10 @@ def values_section(data: Inspection) -> str:
         if known:
             label = f"Flux ({unit})" if unit else "Flux"
             figure = draw(spread, known, label=label, factor=factor, what=what)
-            read = f"{what} with data of {n} objects, in bins that widen away from the median."
+            read = f"{what} with data of {n}, in bins that widen away from the median."
             read += _first(len(known))
             shown.append(plot("plot-flux", "Before normalisation", figure, read))
-    normal = [(band.name, band.normalised) for band in data.pixels.bands if band.normalised is not None]
+    normal = [(band.name, band.normalised) for band in data.flux_bands if band.normalised is not None]
     if normal:
         figure = draw(spread, normal, label="Normalised value", what=what)
         read = f"The same {what.lower()} as the network gets them, fitted on {html(data.fitted_on)}."
@@ -50,9 +50,13 @@ def _band_table(data: Inspection, unit: str, factor: float) -> str:
     rows = []
     for c, (band, ratio) in enumerate(zip(data.pixels.bands, ratios, strict=True)):
         row = [html(short(band.name)), *[html(units[c] or "–")] * per_band, percent(band.invalid_fraction)]
-        row += [scientific(q * factor) for q in band.quantiles] or ["–"] * 5
+        unit_of_band = 1.0 if band.name in AXES else factor
+        row += [scientific(q * unit_of_band, band.digits) for q in band.quantiles] or ["–"] * 5
         if data.sky is not None and data.noise is not None:
-            row += [scientific(data.sky[c] * factor), scientific(data.noise[c] * factor)]
+            row += [
+                scientific(data.sky[c] * unit_of_band, band.digits),
+                scientific(data.noise[c] * unit_of_band),
+            ]
         row += [f"{ratio:.3f}" if ratio is not None else "–"] * has_ratio
         rows.append(row)
     in_unit = f" Values are in {'' if data.unit else 'units of '}{html(unit)}." if unit else ""
@@ -82,7 +86,7 @@ def _features(data: Inspection) -> list[str]:
 
 def _lacking(band: BandFacts) -> str:
     lacking = f"; {percent(band.invalid_fraction)} have none" if band.n_valid < band.n else ""
-    return f"{count(band.n_valid)} objects{lacking}."
+    return f"{some(band.n_valid, 'object')}{lacking}."
 
 
 def missing_section(data: Inspection) -> str:
@@ -96,12 +100,12 @@ def missing_section(data: Inspection) -> str:
         f"{percent(1 - float(fraction.mean()))} of all values are missing.</p>"
     )
     figure = draw(invalid_share, fraction)
-    read = f"Of the {count(n_lacking)} objects that lack some."
+    read = f"Of the {some(n_lacking, 'object')} that lack some."
     shown = [plot("plot-lacking", "How much is missing", figure, read)]
     if data.n_spatial in (1, 2) and data.pixels.invalid.any():
         figure = draw(invalid_map, data.pixels.invalid, data.spec.bands, data.place)
         where = "mean over the bands" if data.n_spatial == 2 and len(data.spec.bands) > 1 else "by band"
-        read = f"Share of {count(data.pixels.n_objects)} objects without data at each place"
+        read = f"Share of {some(data.pixels.n_objects, 'object')} without data at each place"
         read += f", {where}." if len(data.spec.bands) > 1 else "."
         shown.append(plot("plot-invalid", "Where it is missing", figure, read))
     return text + columns(shown)

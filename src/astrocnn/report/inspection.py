@@ -43,6 +43,7 @@ class Inspection:
         unsplit: how many objects are in no split, by reason.
         duplicates: the objects that stand more than once: ``id``, ``duplicate_of``, ``by``, ``split``, ``label``.
         duplicate_warning: what is wrong with them.
+        targets: (N,) numbers that a task shall learn, by name, NaN where unknown.
         axis: what series lie along: its name and (L,) numbers; None counts their values.
         fitted_on: the objects that the normalisation was fitted on, in words; '' where it could not be.
         sky, noise: (C,) of the normalisation, where it has them.
@@ -62,6 +63,7 @@ class Inspection:
     unsplit: Mapping[str, int] = field(default_factory=dict)
     duplicates: Table | None = None
     duplicate_warning: str | None = None
+    targets: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)
     axis: tuple[str, NDArray[np.float64]] | None = None
     fitted_on: str = ""
     sky: NDArray[np.float64] | None = None
@@ -71,6 +73,12 @@ class Inspection:
     def labels(self) -> NDArray[np.int64]:
         """(N,) class numbers, −1 where unknown."""
         return np.asarray(self.catalog["label"])
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """(N,) the split of each object, 'no split', or 'objects' where none is in any."""
+        split = np.asarray(self.catalog["split"]).astype(str)
+        return np.where(split == "", "no split" if (split != "").any() else "objects", split)
 
     @property
     def position(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:

@@ -22,6 +22,7 @@ __all__ = [
     "scientific",
     "short",
     "size",
+    "some",
 ]
 
 DASH = "–"
@@ -103,13 +104,19 @@ def scientific(value: Any, digits: int = 4) -> str:
     real = _real(value)
     if real is None:
         return DASH
-    if real != 0 and not 1e-3 <= abs(real) < 1e6:
-        mantissa, exponent = f"{real:.{digits - 1}e}".split("e")
-        return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
     if real == 0:
         return "0"
-    shown = f"{real:#.{digits}g}".rstrip(".") if abs(real) < 10**digits else count(real)
+    mantissa, exponent = f"{real:.{digits - 1}e}".split("e")
+    if not 1e-3 <= abs(real) < max(1e6, 10 ** (digits + 1)):
+        return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
+    decimals = max(digits - 1 - int(exponent), 0)
+    shown = f"{real:,.{decimals}f}".replace(",", "\u202f")
     return shown.replace("-", "−")
+
+
+def some(n: int, noun: str) -> str:
+    """'1 object' or '12 objects'."""
+    return f"{count(n)} {noun}{'s' * (n != 1)}"
 
 
 def size(n_bytes: float) -> str:

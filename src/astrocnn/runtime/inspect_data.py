@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datamodules.splits import SPLITS
+from astrocnn.datamodules.targets import target_values
 from astrocnn.errors import AstrocnnError, DataError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.io.tables import write_table
@@ -19,7 +20,7 @@ from astrocnn.report.data_facts import measure
 from astrocnn.report.data_page import write_data_page
 from astrocnn.report.data_terminal import print_inspection
 from astrocnn.report.inspection import Inspection
-from astrocnn.report.words import count
+from astrocnn.report.words import count, some
 from astrocnn.runtime.build import build_data, choice, fit_normalize, instantiated, plain
 from astrocnn.runtime.describe import split_record
 from astrocnn.runtime.folder import command_line, versions
@@ -78,6 +79,7 @@ def inspect_data(cfg: DictConfig) -> None:
         unsplit=record.get("none", {}).get("reasons", {}),
         duplicates=duplicates,
         duplicate_warning=datamodule.duplicate_warning(),
+        targets=target_values(datamodule.catalog, datamodule.targets, source=datamodule.table),
         axis=source.axis,
         fitted_on=fitted_on,
         sky=level(normalise, "sky"),
@@ -125,7 +127,7 @@ def fitted(
         return f"{count(fit_normalize(normalize, datamodule, seed))} training objects, as in training"
     sample: Batch = datamodule.gather(rows[:: -(-len(rows) // 1024)])
     normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
-    return f"{count(len(sample['image']))} objects of the whole set, which has no training split"
+    return f"{some(len(sample['image']), 'object')} of the whole set, which has no training split"
 
 
 def level(normalise: Any, name: str) -> NDArray[np.float64] | None:

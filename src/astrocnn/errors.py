@@ -4,9 +4,10 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from typing import TypeVar
 
-__all__ = ["AstrocnnError", "ConfigError", "DataError", "RunError", "choose", "listed"]
+__all__ = ["AstrocnnError", "ConfigError", "DataError", "RunError", "choose", "listed", "reason"]
 
 T = TypeVar("T")
+LONGEST_REASON = 200
 
 
 class AstrocnnError(Exception):
@@ -40,3 +41,11 @@ def listed(items: Collection[object], *, most: int = 5) -> str:
     shown = ", ".join(str(item) for item in list(items)[:most])
     rest = len(items) - most
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def reason(error: BaseException) -> str:
+    """What a library's exception says, as a clause of our own sentence: its first sentence, without its full stop."""
+    text = getattr(error, "strerror", None) or str(error).strip()
+    if isinstance(error, KeyError):
+        text = f"no {text}"
+    return text.partition("\n")[0].partition(". ")[0].rstrip(" .:")[:LONGEST_REASON] or type(error).__name__

@@ -98,7 +98,7 @@ def test_bad_tables(tmp_path: Path) -> None:
         read_table(tmp_path / "t.xlsx")
     for suffix in (".fits", ".parquet", ".ecsv", ".xml", ".hdf5"):
         (tmp_path / f"t{suffix}").write_text("nothing of the kind\n" * 5)
-        with pytest.raises(DataError, match=f"t{suffix} cannot be read as"):
+        with pytest.raises(DataError, match=f"t{suffix} .*cannot be read as"):
             read_table(tmp_path / f"t{suffix}")
     (tmp_path / "ragged.csv").write_text("a,b\n1,2\n1,2,3\n")
     with pytest.raises(DataError, match="line 3: 3 values for 2 columns"):

@@ -50,7 +50,9 @@ def test_hdf5_as_h5py_and_astropy_write_it(tmp_path: Path) -> None:
     columns = read_table(f"{path}::columns")
     assert columns["vector"].shape == (4, 3)
     assert columns["name"].tolist() == ["x", "y", "z", ""]
-    with pytest.raises(DataError, match=r"holds 3 tables: columns, by/astropy, by/h5py; choose one with .*hdf5::columns"):
+    with pytest.raises(
+        DataError, match=r"holds 3 tables: columns, by/astropy, by/h5py; choose one with .*hdf5::columns"
+    ):
         read_table(path)
 
 
@@ -209,9 +211,10 @@ def test_damaged_files_are_named(tmp_path: Path, realdata: Find) -> None:
     }
     for suffix, name in sources.items():
         (tmp_path / f"t{suffix}").write_bytes(realdata(name).read_bytes()[:9000])
-        with pytest.raises(
-            DataError, match=f"t{suffix} cannot be read as {suffix[1:]}.*Check that it is whole"
-        ):
+        said = f"t{suffix} cannot be read as {suffix[1:]}.*check that it is whole"
+        if suffix == ".fits":
+            said = r"t\.fits, HDU 1: the header promises 7,905 bytes of data .* the file holds 360; it is truncated"
+        with pytest.raises(DataError, match=said):
             read_table(tmp_path / f"t{suffix}")
     (tmp_path / "t.hdf5").unlink()
     with h5py.File(tmp_path / "t.hdf5", "w") as file:

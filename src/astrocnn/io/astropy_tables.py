@@ -9,29 +9,28 @@ from astropy.io.votable.tree import Param
 from astropy.table import Table
 
 from astrocnn.errors import DataError, listed
+from astrocnn.io.hdus import astropy_file
 
 __all__ = ["read_ecsv", "read_fits", "read_votable", "write_ecsv", "write_fits", "write_votable"]
 
 
 def read_fits(path: Path, part: str | None) -> Table:
     """The first table of the file, or the one in the HDU that ``part`` names or numbers."""
-    with fits.open(path) as hdus:
-        tables = {i: h for i, h in enumerate(hdus) if isinstance(h, (fits.BinTableHDU, fits.TableHDU))}
-        if not tables:
+    labels = []
+    with astropy_file(path) as hdus:
+        for number, hdu in enumerate(hdus):  # no further than the table: what follows it may be no HDU
+            if not isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)):
+                continue
+            if part is None or part in (str(number), hdu.name) or part.upper() == hdu.name:
+                return Table.read(
+                    hdu, format="fits", character_as_bytes=False, unit_parse_strict="silent", memmap=False
+                )
+            labels.append(f"{number} ({hdu.name})" if hdu.name else str(number))
+        if not labels:
             raise DataError(
                 f"{path} holds no table, only images; give the catalogue's file (data.catalog=...)."
             )
-        labels = [f"{i} ({h.name})" if h.name else str(i) for i, h in tables.items()]
-        named = [
-            i for i, h in tables.items() if part is None or part in (str(i), h.name) or part.upper() == h.name
-        ]
-        if not named:
-            raise DataError(
-                f"{path} holds no table {part!r}; its tables are the HDUs {listed(labels, most=12)}."
-            )
-        return Table.read(
-            hdus[named[0]], format="fits", character_as_bytes=False, unit_parse_strict="silent", memmap=False
-        )
+        raise DataError(f"{path} holds no table {part!r}; its tables are the HDUs {listed(labels, most=12)}.")
 
 
 def write_fits(table: Table, path: Path, header: dict[str, Any]) -> None:

@@ -13,19 +13,16 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
+from astrocnn.io.compressed import check_parts, compressed_axes
 from astrocnn.io.headers import ASTROPY, BLOCK, DTYPES, Header, NotPlainError, extent, header_at
-from astrocnn.io.unpacking import opened
+from astrocnn.io.unpacking import is_packed, unpacked
 
-__all__ = ["Hdu", "astropy_file", "astropy_hdus", "compressed_axes", "places", "plain_hdus"]
+__all__ = ["Hdu", "astropy_file", "astropy_hdus", "places", "plain_hdus"]
 
 Place: TypeAlias = tuple[int, Header, tuple[int, ...], int, int]
 MOST_BYTES = 2**62  # beyond which no file can be sought
 PIECE = 4 * 2**20
-# a compressed image may be larger than this only where its file is not too small for it: no method of compression
-# makes an image with any noise in it ten thousand times smaller
-LARGE_BYTES = 2**30
-MOST_COMPRESSED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,52 +130,24 @@ def _unpack(
     return np.frombuffer(found, dtype).reshape(shape)
 
 
-def compressed_axes(
-    path: str | os.PathLike[str], header: Header, number: int
-) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Axes of a tile-compressed image in numpy's order, and the rows and columns that are compressed together.
+@contextmanager
+def _checked(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """What ``fits.open`` is to be given for ``path``, once no header promises what the file cannot hold.
 
-    Raises:
-        DataError: the image cannot be in that table.
-        NotPlainError: a card that only astropy should judge.
+    astropy would believe it: count a thousand million axes one by one, take what is not there for zeros, and, in a
+    file that is still packed, whose size it does not know, walk in circles.
     """
-    n_axes = header.get("ZNAXIS")
-    if not isinstance(n_axes, int) or not 2 <= n_axes <= 999:
-        raise NotPlainError("ZNAXIS")
-    axes = [header.get(f"ZNAXIS{axis}") for axis in range(n_axes, 0, -1)]
-    parts = [header.get(f"ZTILE{axis}", axes[-1] if axis == 1 else 1) for axis in range(n_axes, 0, -1)]
-    if not all(isinstance(n, int) and n > 0 for n in [*axes, *parts]):
-        raise NotPlainError("ZNAXISn or ZTILEn")
-    n_parts, n_bytes = 1, 8
-    for length, part in zip(axes, parts, strict=True):
-        n_parts *= -(-length // part)
-        n_bytes *= length
-    rows, width, heap = (header.get(key, 0) for key in ("NAXIS2", "NAXIS1", "PCOUNT"))
-    what = f"{path}, HDU {number}: an image of {' × '.join(map(str, axes))} pixels"
-    if n_parts != rows:
-        raise DataError(
-            f"{what} compressed in parts of {' × '.join(map(str, parts))} needs {n_parts:,} of them, but there are "
-            f"{rows}; the file is damaged; copy or download it again."
-        )
-    if n_bytes > max(LARGE_BYTES, MOST_COMPRESSED * (rows * width + heap)):
-        raise DataError(
-            f"{what} cannot be in {rows * width + heap:,} bytes of compressed data; the file is damaged; copy or "
-            "download it again."
-        )
-    return tuple(axes), (parts[-2], parts[-1])
-
-
-def _check_promises(path: str | os.PathLike[str]) -> None:
-    """Raise a :class:`DataError` where headers promise what the file cannot hold: astropy would believe them, and
-    count a thousand million axes one by one.
-    """
-    try:
-        with opened(path) as (file, size):
-            for number, header, *_ in places(path, file, size):
+    packed = is_packed(path)
+    with unpacked(path) if packed else open(path, "rb") as file:
+        try:
+            for number, header, _, _, data in places(path, file, os.fstat(file.fileno()).st_size):
                 if header.get("ZIMAGE") is True:
                     compressed_axes(path, header, number)
-    except NotPlainError:
-        return
+                    check_parts(path, header, number, file, data)
+        except NotPlainError:
+            pass  # astropy is to judge it
+        file.seek(0)
+        yield file if packed else path
 
 
 @contextmanager
@@ -187,11 +156,10 @@ def astropy_file(path: str | os.PathLike[str], **options: Any) -> Iterator[fits.
 
     Warnings are dropped but that of a truncated file, which is an error: they are about the form of cards, and units.
     """
-    _check_promises(path)
-    with ASTROPY, warnings.catch_warnings():
+    with _named(path), _checked(path) as file, ASTROPY, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", message=".*truncated.*")
-        with _named(path), fits.open(path, **options) as hdus:
+        with fits.open(file, **options) as hdus:
             yield hdus
 
 
@@ -202,12 +170,11 @@ def astropy_hdus(path: str | os.PathLike[str]) -> Iterator[Iterator[Hdu]]:
     A warning that the file is truncated becomes a :class:`DataError`; warnings about the form of cards are
     dropped, since what they are about has been read; any other is issued again, naming the file.
     """
-    _check_promises(path)
-    with ASTROPY:
+    with _named(path), _checked(path) as file, ASTROPY:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             options = {"memmap": False, "do_not_scale_image_data": True, "uint": False}
-            with _named(path), fits.open(path, **options) as hdus:
+            with fits.open(file, **options) as hdus:
                 yield _converted(path, hdus)
         for warning in caught:
             text = str(warning.message)
@@ -233,13 +200,12 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> str:
-    reason = str(error).partition("\n")[0] or type(error).__name__
     try:
         size = f"{os.path.getsize(path):,} bytes"
     except OSError:
         size = "not readable"
     return (
-        f"{path} ({size}) cannot be read as FITS: {reason} Check that it is a FITS file and whole; "
+        f"{path} ({size}) cannot be read as FITS: {reason(error)}; check that it is a FITS file and whole; "
         "copy or download it again, or leave it out (data.on_bad=skip)."
     )
 

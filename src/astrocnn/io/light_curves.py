@@ -1,19 +1,19 @@
 """One file of time series, whatever its layout: times, values, errors and bands of every observation."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError, listed
-from astrocnn.io.headers import ASTROPY
+from astrocnn.io.hdus import places
+from astrocnn.io.headers import NotPlainError
 from astrocnn.io.tables import column, read_table, split_part
+from astrocnn.io.unpacking import opened
 
 __all__ = ["LightCurveColumns", "Observations", "count_rows", "read_observations"]
 
@@ -138,13 +138,13 @@ def count_rows(path: str | os.PathLike[str]) -> int:
     file, part = split_part(path)
     if part is None and file.name.lower().endswith(FITS_SUFFIXES):
         try:
-            with ASTROPY, warnings.catch_warnings(action="ignore"), fits.open(file, memmap=True) as hdus:
-                named = [hdu for hdu in hdus if hdu.name == FITS_HDU] or [
-                    h for h in hdus if hasattr(h, "columns")
-                ]
+            with opened(file) as (stream, size):
+                headers = [header for _, header, *_ in places(file, stream, size)]
+                tables = [header for header in headers if header.get("XTENSION") in ("BINTABLE", "TABLE")]
+                named = [header for header in tables if header.get("EXTNAME") == FITS_HDU] or tables
                 if named:
-                    return int(named[0].header["NAXIS2"])
-        except Exception:  # whatever is wrong with the file, reading its table says it in a sentence
+                    return int(named[0].get("NAXIS2"))
+        except (DataError, NotPlainError):  # whatever is wrong with it, reading the table says in a sentence
             pass
     return len(_table(path))
 

@@ -69,6 +69,10 @@ class Walk:
         """The first HDU, once any has been selected."""
         return self._seen[0]
 
+    def every(self) -> list[Hdu]:
+        """All of them."""
+        return list(self._each())
+
     def select(self, wanted: HDUS, option: str) -> list[Hdu]:
         """The HDUs that are ``wanted``: None for the first that holds an image, names or numbers for those.
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from astropy.coordinates import FK5, ICRS, CartesianRepresentation
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning, Wcsprm
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS, Wcsprm
 from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from astrocnn.io.headers import ASTROPY, Header
+from astrocnn.io.iraf_wcs import with_readable_coefficients
 from astrocnn.io.tangent import tangential
 
 __all__ = ["centre_and_scale"]
@@ -63,14 +65,13 @@ def centre_and_scale(header: fits.Header | Header, height: int, width: int) -> S
         return _sky(*((ra, dec) if frame == "icrs" else _fk5_to_icrs(ra, dec)), scales)
     with ASTROPY, warnings.catch_warnings():
         # about dates, units and the form of cards, mended on reading; the positions are not touched
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         if isinstance(header, Header):
             if (quick := _by_wcslib(header, x, y)) is not None:
                 return quick
             header = header.astropy()
         try:
-            return _by_astropy(WCS(header).celestial, x, y)
+            return _by_astropy(WCS(with_readable_coefficients(header)).celestial, x, y)
         except (
             Exception
         ) as error:  # wcslib raises many kinds; an image without a usable WCS is still an image

@@ -1,7 +1,6 @@
 """One file of spectra, whatever its layout: wavelengths in vacuum, flux, variance, and which pixels are good."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from astropy.io import fits
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.headers import ASTROPY
+from astrocnn.io.hdus import astropy_file
 from astrocnn.io.spectrum_arms import Arm, Reading, Spectra
 from astrocnn.io.spectrum_layouts import LAYOUTS, from_columns
 from astrocnn.io.tables import SUFFIXES, read_table
@@ -58,7 +57,7 @@ def open_spectra(path: str | os.PathLike[str], reading: Reading) -> Iterator[Spe
         columns = {c: (table[c], str(table[c].unit or "")) for c in table.colnames}
         yield _known(path, from_columns(path, columns, reading, table.meta), list(columns))
         return
-    with _opened(path) as hdus:
+    with astropy_file(path, memmap=True) as hdus:
         for layout in LAYOUTS:
             found = layout(path, hdus, reading)
             if found is not None:
@@ -81,23 +80,3 @@ def _shape(hdu: Any) -> str:
     if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)):
         return f"(table of {listed(hdu.columns.names, most=8)})"
     return " × ".join(map(str, hdu.shape)) or "(empty)"
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[fits.HDUList]:
-    with ASTROPY, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # units and cards that astropy mends matter to no value here
-        warnings.filterwarnings("error", message=".*truncated.*")
-        try:
-            with fits.open(path, memmap=True) as hdus:
-                yield hdus
-        except DataError:
-            raise
-        except MemoryError as error:
-            raise DataError(f"{path} asks for more memory than there is; its NAXIS is wrong.") from error
-        except Exception as error:  # astropy raises nearly every kind on damaged files
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise DataError(
-                f"{path} cannot be read as FITS: {reason} Check that it is whole; copy or download it again, or "
-                "leave it out (data.on_bad=skip)."
-            ) from error

@@ -1,6 +1,5 @@
 """Stacks in FITS: an image of 3 or 4 axes whose last counts the objects."""
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,14 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
 from astrocnn.io.astropy_tables import read_fits
 from astrocnn.io.columns import plain
-from astrocnn.io.headers import ASTROPY, Header
+from astrocnn.io.hdus import astropy_file
+from astrocnn.io.headers import Header
 from astrocnn.io.select import HDUS, Walk, with_hdus
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape
+from astrocnn.io.tables import errors_named
 
 __all__ = ["FitsStack", "is_stack"]
 
@@ -58,14 +59,14 @@ class FitsStack(Stack):
         yield from self._blocks(start, stop, self._read)
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        with ASTROPY, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about cards, and said when the file was opened
+        with astropy_file(self.path, memmap=True, do_not_scale_image_data=True, uint=False) as hdus:
             try:
-                with fits.open(self.path, memmap=True, do_not_scale_image_data=True, uint=False) as hdus:
-                    values = np.array(hdus[self._number].section[start:stop])
+                values = np.array(hdus[self._number].section[start:stop])
             except Exception as error:  # astropy raises nearly every kind on damaged files
-                reason = str(error).partition("\n")[0] or type(error).__name__
-                raise DataError(f"{self.label}, rows {start} to {stop}: cannot be read: {reason}") from error
+                raise DataError(
+                    f"{self.label}, rows {start} to {stop - 1} cannot be read: {reason(error)}; copy or download the "
+                    "file again, or leave them out (data.on_bad=skip)."
+                ) from error
         if values.shape != (stop - start, *self.shape[1:]):
             raise DataError(
                 f"{self.label} ends before row {stop}; it is truncated; copy or download it again."
@@ -73,16 +74,15 @@ class FitsStack(Stack):
         return values
 
     def table(self) -> Table | None:
-        with ASTROPY, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with fits.open(self.path, memmap=True) as hdus:
-                numbers = [
-                    i
-                    for i, hdu in enumerate(hdus)
-                    if type(hdu) in (fits.BinTableHDU, fits.TableHDU) and hdu.header["NAXIS2"] == len(self)
-                ]
-            if len(numbers) != 1:
-                return None
+        hdus = with_hdus(self.path, lambda walk: walk.every())
+        numbers = [
+            hdu.number
+            for hdu in hdus
+            if hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hdu.header.get("NAXIS2") == len(self)
+        ]
+        if len(numbers) != 1:
+            return None
+        with errors_named(Path(self.path)):
             table = read_fits(Path(self.path), str(numbers[0]))
             for name in table.colnames:
                 plain(table, name)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape, choose_array, row_table
+from astrocnn.io.tables import errors_named
 
 __all__ = ["Hdf5Stack"]
 
@@ -65,10 +67,13 @@ class Hdf5Stack(Stack):
 
     def table(self) -> Table | None:
         columns = {}
-        for name, node in self._set.parent.items():
-            if isinstance(node, h5py.Dataset) and node.shape == (len(self),):
-                text = h5py.check_string_dtype(node.dtype) is not None
-                columns[name] = np.asarray(node.asstr(errors="replace")[()], dtype=str) if text else node[()]
+        with errors_named(Path(self.path)):
+            for name, node in self._set.parent.items():
+                if isinstance(node, h5py.Dataset) and node.shape == (len(self),):
+                    text = h5py.check_string_dtype(node.dtype) is not None
+                    columns[name] = (
+                        np.asarray(node.asstr(errors="replace")[()], dtype=str) if text else node[()]
+                    )
         return row_table(columns, len(self))
 
 

@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from astropy.table import Table
 
-from astrocnn.errors import DataError, listed
+from astrocnn.errors import DataError, listed, reason
 from astrocnn.io.astropy_tables import (
     read_ecsv,
     read_fits,
@@ -26,7 +27,7 @@ from astrocnn.io.headers import ASTROPY
 from astrocnn.io.parquet_table import read_parquet, write_parquet
 from astrocnn.io.text_table import read_csv, read_text, write_csv
 
-__all__ = ["SUFFIXES", "column", "read_table", "split_part", "write_table"]
+__all__ = ["SUFFIXES", "column", "errors_named", "read_table", "split_part", "write_table"]
 
 PART = "::"
 
@@ -93,16 +94,24 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         raise DataError(f"the table {path} does not exist (looked from {Path.cwd()}); check the path.")
     if part is not None and not form.parts:
         raise DataError(f"{path} holds one table; leave out {PART}{part}.")
+    with errors_named(path):
+        table = form.read(path, part) if form.parts else form.read(path)
+        for name in table.colnames:
+            plain(table, name)
+            if name.startswith("#"):  # a text header's sign, carried along when the table was converted
+                table.rename_column(name, name.lstrip("# ") or name)
+    return table
+
+
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Make every error of the libraries that read tables a :class:`DataError` that names the file."""
     try:
         with ASTROPY, warnings.catch_warnings():
             # units and cards that astropy does not know are kept as they are and matter to no column's values
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=".*truncated.*")
-            table = form.read(path, part) if form.parts else form.read(path)
-            for name in table.colnames:
-                plain(table, name)
-                if name.startswith("#"):  # a text header's sign, carried along when the table was converted
-                    table.rename_column(name, name.lstrip("# ") or name)
+            yield
     except DataError:
         raise
     except MemoryError as error:
@@ -110,12 +119,10 @@ def read_table(path: str | os.PathLike[str]) -> Table:
             f"the table {path} asks for more memory than there is; check its header, or keep fewer rows or columns."
         ) from error
     except Exception as error:  # each format's library has its own kinds
-        reason = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(
-            f"the table {path} cannot be read as {path.suffix.lstrip('.')}: {reason} "
-            "Check that it is whole and that its suffix says its format."
+            f"the table {path} cannot be read as {path.suffix.lstrip('.')}: {reason(error)}; "
+            "check that it is whole and that its suffix says its format."
         ) from error
-    return table
 
 
 def split_part(path: str | os.PathLike[str]) -> tuple[Path, str | None]:

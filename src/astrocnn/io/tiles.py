@@ -9,7 +9,8 @@ from typing import IO, Any, TypeAlias, TypeVar
 from astropy.io import fits
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.hdus import astropy_hdus, compressed_axes, places
+from astrocnn.io.compressed import compressed_axes
+from astrocnn.io.hdus import astropy_hdus, places
 from astrocnn.io.headers import ASTROPY, DTYPES, Header, NotPlainError
 from astrocnn.io.unpacking import opened
 from astrocnn.io.wcs import SkyWcs, sky_wcs

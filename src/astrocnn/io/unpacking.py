@@ -84,4 +84,6 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
                     )
                 whole.write(part)
         whole.flush()
-        yield whole
+        with open(os.dup(whole.fileno()), "rb") as file:  # read-only, as astropy asks for
+            file.seek(0)
+            yield file

@@ -9,7 +9,8 @@ import numpy as np
 from astropy import units
 from astropy.coordinates import ICRS, UnitSphericalRepresentation
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_area, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
@@ -42,8 +43,7 @@ def sky_wcs(
         return None
     with ASTROPY, warnings.catch_warnings():
         # about dates, units and the form of cards, mended on reading; the positions are not touched
-        warnings.simplefilter("ignore", FITSFixedWarning)
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyWarning)
         try:
             cards = header.astropy() if isinstance(header, Header) else header
             cards = with_readable_coefficients(cards)

@@ -3,16 +3,17 @@
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
+from astrocnn.io.compressed import check_parts
 from astrocnn.io.float32 import physical
-from astrocnn.io.headers import ASTROPY, header_at
+from astrocnn.io.headers import ASTROPY, NotPlainError, header_at
 from astrocnn.io.tiles import Cards, ImageHdu, Path, TileHeader, value_of
 from astrocnn.io.unpacking import opened, unpacked
 
@@ -71,11 +72,14 @@ class OpenImage:
         with ExitStack() as stack:
             file = whole or stack.enter_context(opened(path))[0]
             if hdu.start >= 0:
-                cards, _ = header_at(path, file, hdu.start, hdu.number)
+                cards, data = header_at(path, file, hdu.start, hdu.number)
                 primary, _ = header_at(path, file, 0, 0)
                 if cards is None or primary is None:
                     raise self._changed()
                 self.header, self.scaling = TileHeader(cards, primary), cards
+                if hdu.data < 0:
+                    with suppress(NotPlainError):  # which astropy is to judge
+                        check_parts(path, cards, hdu.number, file, data)
             if hdu.data >= 0:
                 try:
                     plain = np.memmap(file, hdu.dtype, "r", hdu.data, hdu.axes)
@@ -133,10 +137,9 @@ class OpenImage:
                 raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> DataError:
-        reason = str(error).partition("\n")[0] or type(error).__name__
         return DataError(
-            f"{self.path}, {self.hdu.label}: these pixels cannot be decoded ({reason}); copy or download the file "
-            "again, or leave them out (data.on_bad=skip)."
+            f"{self.path}, {self.hdu.label}: these pixels cannot be decoded ({reason(error)}); copy or download the "
+            "file again, or leave them out (data.on_bad=skip)."
         )
 
     def windows(self, boxes: Boxes) -> list[NDArray[Any] | DataError]:
@@ -173,8 +176,6 @@ class OpenImage:
         leading = (0,) * (len(self.hdu.axes) - 2)
         try:
             return np.asarray(self._section[(*leading, slice(y0, y1), slice(x0, x1))])
-        except MemoryError:
-            raise
         except Exception as error:  # damaged bytes make decoders raise nearly every kind
             return self._damaged(error)
 

@@ -25,11 +25,10 @@ def cards(ra: float) -> fits.Header:
     return header
 
 
-@pytest.fixture
-def survey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``<band>/t<i>.fits.fz``, four tiles in two bands, and ``objects.csv``: ten a tile, each on a blob of light."""
-    monkeypatch.setenv("ASTROCNN_CACHE", str(tmp_path / "cache"))
-    rows = []
+    tmp_path, rows = tmp_path_factory.mktemp("survey"), []
     for i in range(4):
         x, y = (
             a.ravel() for a in np.meshgrid([15, 33, 52, 70, 95], [20, 75]) + RNG.uniform(-3, 3, (2, 2, 5))
@@ -46,6 +45,15 @@ def survey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rows += [(f"o{i}{k}", *p, k % 2, f"t{i}") for k, p in enumerate(zip(ra, dec, x, y, strict=True))]
     table = Table(rows=rows, names=("id", "ra", "dec", "xpix", "ypix", "label", "field"))
     table.write(tmp_path / "objects.csv")
+    return tmp_path
+
+
+@pytest.fixture
+def survey(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the tiles and the table, and an empty cache."""
+    monkeypatch.setenv("ASTROCNN_CACHE", str(tmp_path / "cache"))
+    for name in ("g", "r", "objects.csv"):
+        (tmp_path / name).symlink_to(tiles / name)
     return tmp_path
 
 

@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
 from astrocnn.io.headers import Header
+from astrocnn.io.sky import centre_and_scale
 from astrocnn.io.wcs import SkyWcs, separation_deg, sky_wcs, tangent_basis
 
 RealData = Callable[[str], Path]
@@ -291,3 +292,14 @@ def test_no_wcs() -> None:
     assert sky_wcs(fits.Header({"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}), 5, 5, path="a.fits") is None
     broken = header(CTYPE2="RA---TAN")
     assert sky_wcs(broken, 200, 200, path="a.fits") is None
+
+
+def test_cutouts_with_iraf_coefficients_have_their_place_too() -> None:
+    cards, truth = _iraf("ZPX", 2, 2, 2)
+    ra, dec, scale = centre_and_scale(cards, 4000, 4000)
+    expected = truth(np.array([1999.5]), np.array([1999.5]))
+    assert (
+        separation_deg(np.array([ra]), np.array([dec]), *expected).max() * 3600
+        < 0.01 * made(cards).scale_arcsec
+    )
+    assert scale is not None

@@ -15,7 +15,7 @@ from astrocnn.io.tiles import ImageHdu, TileHeader, image_hdus, named, select
 from astrocnn.io.unpacking import is_packed
 from astrocnn.io.wcs import SkyWcs
 
-__all__ = ["By", "Plane", "Tile", "tiles_of"]
+__all__ = ["By", "Plane", "Tile", "by_band", "tiles_of"]
 
 By = str | Mapping[str, str]
 Key = tuple[str, ...]
@@ -39,6 +39,7 @@ class Tile:
         key: what the wildcards of the pattern matched, and the HDU: tiles of two bands with the same are a pair.
         name: of its file without suffix, and of its HDU where the file holds several tiles.
         filter: what FILTER or BAND says, '' for nothing.
+        unit: what BUNIT says, None for nothing.
         scale_arcsec: of a pixel at its centre; None without a WCS.
     """
 
@@ -48,12 +49,40 @@ class Tile:
     key: tuple[Key, str]
     name: str
     filter: str
+    unit: str | None
     scale_arcsec: float | None
 
     @property
     def planes(self) -> tuple[Plane, ...]:
         """All of them that there are."""
         return tuple(plane for plane in (self.image, self.mask, self.variance) if plane is not None)
+
+
+def by_band(tiles: By, hdu: Any) -> tuple[dict[str | None, str], dict[str | None, str | int | None]]:
+    """The pattern of the files and the HDU of each band; the one band of a single pattern is None.
+
+    Raises:
+        ConfigError: there is no band, or HDUs are for other bands than patterns.
+    """
+    hdus: dict[str, str | int] | None = None
+    if isinstance(hdu, Mapping):
+        hdus = {str(band): of for band, of in hdu.items()}
+    elif isinstance(hdu, Sequence) and not isinstance(hdu, str):
+        hdus = {str(of): of for of in hdu}
+    if isinstance(tiles, Mapping):
+        patterns: dict[str | None, str] = {str(band): str(pattern) for band, pattern in tiles.items()}
+    elif hdus is not None:
+        patterns = {band: str(tiles) for band in hdus}
+    else:
+        patterns = {None: str(tiles)}
+    if not patterns:
+        raise ConfigError("data.tiles={} or data.hdu=[] is empty; give a pattern, or one pattern a band.")
+    if hdus is not None and set(hdus) != set(patterns):
+        raise ConfigError(
+            f"data.hdu is for {listed(list(hdus))} but data.tiles has the bands {listed([str(b) for b in patterns])}; "
+            "give one HDU for all, or one for each band."
+        )
+    return patterns, {band: hdu if hdus is None else hdus[str(band)] for band in patterns}
 
 
 def tiles_of(
@@ -107,6 +136,7 @@ def tiles_of(
                         key=(key, label),
                         name=f"{stem}[{label}]" if len(with_wcs) > 1 else stem,
                         filter=str(header.get("FILTER") or header.get("BAND") or "").strip(),
+                        unit=str(header.get("BUNIT") or "").strip() or None,
                         scale_arcsec=None if wcs is None else wcs.scale_arcsec,
                     ),
                     wcs,

@@ -68,6 +68,7 @@ class Cutter:
 
     def __init__(self, placed: Placed, grid_band: Numbers, options: CutOptions) -> None:
         self._placed, self._grid_band, self._options = placed, grid_band, options
+        self._checked: set[tuple[int, int]] = set()
 
     def open(self, band: int, number: int, unpack: Unpacked) -> TilePixels:
         """A tile of a band, open for reading. Raises a DataError as :class:`TilePixels` does."""
@@ -80,6 +81,22 @@ class Cutter:
             flux=options.flux,
             zero_point=options.zero_points[band],
         )
+
+    def check(self, band: int, number: int) -> None:
+        """Read one pixel of a tile, unless that was done before or means to unpack it.
+
+        Raises:
+            DataError: it cannot be read; its unit is not known, or its mask has no such bits.
+        """
+        tile = self._placed.bands[band].tiles[number]
+        if (band, number) in self._checked or any(plane.packed for plane in tile.planes):
+            return
+        unpack = Unpacked()
+        with self.open(band, number, unpack) as pixels:
+            for found in pixels(np.array([[0, 1, 0, 1]])):
+                if isinstance(found, DataError):
+                    raise found
+        self._checked.add((band, number))
 
     def __call__(self, numbers: Numbers, unpack: Unpacked) -> list[Stack | DataError]:
         """The cutouts of the objects ``numbers`` (n,), or why they cannot be had."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astrocnn.datasets.source import Source
-from astrocnn.datasets.tile_files import By, Tile
+from astrocnn.datasets.source import Source, Words
+from astrocnn.datasets.tile_files import By, Tile, by_band
 from astrocnn.datasets.tile_placement import Targets, place
 from astrocnn.datasets.tile_reading import SCALE_TOLERANCE, CutOptions, Cutter
 from astrocnn.errors import ConfigError, DataError, choose, listed
@@ -58,6 +58,7 @@ class TileCutouts(Source):
         DataError: no tile can be used, no object lies on one, or the tiles of a band do not fit together.
     """
 
+    words = Words("cutout", "cutouts", "pixel", "data.tiles")
     bands: tuple[str, ...]
 
     def __init__(
@@ -79,7 +80,7 @@ class TileCutouts(Source):
         if pixel_scale_arcsec is not None and not pixel_scale_arcsec > 0:
             raise ConfigError(f"data.pixel_scale_arcsec={pixel_scale_arcsec}: it is larger than 0.")
         self._size, self._fill = size_pix, choose("data.missing_band", missing_band, MISSING_BAND)
-        patterns, hdus = _by_band(tiles, hdu)
+        patterns, hdus = by_band(tiles, hdu)
         layers: list[Layer] = [layer for layer in (mask, variance) if layer is not None]
         self._placed = place(targets, patterns, hdus=hdus, layers=layers)
         self._order(targets)
@@ -221,28 +222,19 @@ class TileCutouts(Source):
         return {"tile": np.array(names, dtype=str)}
 
     def probe(self, number: int) -> SampleInfo:
-        """What the headers of the object's tiles say, and that one pixel of each can be read."""
-        unpack = Unpacked()
-        unit = None
-        try:
-            for b, band in reversed(list(enumerate(self._placed.bands))):
-                if (tile := int(band.number[number])) >= 0 and not any(
-                    p.packed for p in band.tiles[tile].planes
-                ):
-                    with self._cutter.open(b, tile, unpack) as pixels:
-                        unit = str(pixels.header.get("BUNIT") or "").strip() or None
-                        height, width = band.tiles[tile].image.hdu.shape
-                        y = min(max(round(float(band.y[number])), 0), height - 1)
-                        x = min(max(round(float(band.x[number])), 0), width - 1)
-                        for found in pixels(np.array([[y, y + 1, x, x + 1]])):
-                            if isinstance(found, DataError):
-                                raise found
-        finally:
-            unpack.close()
-        return self._info(number, unit if self._cut.flux is None else self._cut.flux.unit)
+        """What the headers of the object's tiles say, and that a pixel of each can be read."""
+        for b, band in enumerate(self._placed.bands):
+            if (tile := int(band.number[number])) >= 0:
+                self._cutter.check(b, tile)
+        return self._info(number)
 
-    def _info(self, number: int, unit: str | None = None) -> SampleInfo:
-        size = self._cut.size
+    def _info(self, number: int) -> SampleInfo:
+        size, flux = self._cut.size, self._cut.flux
+        unit = (
+            flux.unit
+            if flux is not None
+            else self._placed.bands[self._grid_band[number]].tiles[self._home[number]].unit
+        )
         return SampleInfo(
             (len(self._placed.bands), size, size),
             self.bands,
@@ -289,26 +281,3 @@ class TileCutouts(Source):
                         yield Sample(self._info(number), found.flux, found.valid, found.variance)
         finally:
             unpack.close()
-
-
-def _by_band(tiles: By, hdu: Any) -> tuple[dict[str | None, str], dict[str | None, str | int | None]]:
-    """The pattern of the files and the HDU of each band; the one band of a single pattern is None."""
-    hdus: dict[str, str | int] | None = None
-    if isinstance(hdu, Mapping):
-        hdus = {str(band): of for band, of in hdu.items()}
-    elif isinstance(hdu, Sequence) and not isinstance(hdu, str):
-        hdus = {str(of): of for of in hdu}
-    if isinstance(tiles, Mapping):
-        patterns: dict[str | None, str] = {str(band): str(pattern) for band, pattern in tiles.items()}
-    elif hdus is not None:
-        patterns = {band: str(tiles) for band in hdus}
-    else:
-        patterns = {None: str(tiles)}
-    if not patterns:
-        raise ConfigError("data.tiles={} or data.hdu=[] is empty; give a pattern, or one pattern a band.")
-    if hdus is not None and set(hdus) != set(patterns):
-        raise ConfigError(
-            f"data.hdu is for {listed(list(hdus))} but data.tiles has the bands {listed([str(b) for b in patterns])}; "
-            "give one HDU for all, or one for each band."
-        )
-    return patterns, {band: hdu if hdus is None else hdus[str(band)] for band in patterns}

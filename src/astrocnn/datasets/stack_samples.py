@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
-from astrocnn.io.float32 import physical, to_float32
+from astrocnn.io.float32 import physical, scaling, to_float32
 from astrocnn.io.layers import Mask, Variance
 from astrocnn.io.quality import good_pixels
 from astrocnn.io.sample import Sample, SampleInfo
@@ -85,12 +85,11 @@ class RowSamples:
 
     def _values(self, stack: Stack, row: NDArray[Any]) -> NDArray[Any]:
         """Physical values (C, H, W): float32 where that loses nothing, else float64."""
-        header = stack.header
-        scale, zero = float(header.get("BSCALE", 1.0)), float(header.get("BZERO", 0.0))
+        scale, zero, blank = scaling(stack.header)
         exact = (row.dtype.kind == "f" and row.dtype.itemsize <= 4) or row.dtype.itemsize == 1
-        if exact and (scale, zero) == (1.0, 0.0) and header.get("BLANK") is None:
+        if exact and (scale, zero) == (1.0, 0.0) and blank is None:
             return self._grid(stack, row).astype(np.float32)
-        return self._grid(stack, physical(row, scale, zero, header.get("BLANK")))
+        return self._grid(stack, physical(row, scale, zero, blank))
 
     def _grid(self, stack: Stack, row: NDArray[Any]) -> NDArray[Any]:
         """A row as (C, H, W)."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
 from astrocnn.io.float32 import to_float32
 from astrocnn.io.sample import Sample, SampleInfo
 from astrocnn.io.stack import by, grid_shape, on_grid
@@ -57,9 +57,10 @@ def read(path: str, *, channels: str | None = None) -> Sample:
 def _opened(path: str) -> Iterator[NDArray[Any]]:
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise DataError(f"{path} cannot be read: {reason}; check that it is a whole .npy file.") from error
+    except Exception as error:  # a damaged header makes numpy raise nearly every kind
+        raise DataError(
+            f"{path} cannot be read: {reason(error)}; check that it is a whole .npy file."
+        ) from error
     if values.dtype.kind not in "fiub" or values.ndim not in (2, 3) or 0 in values.shape:
         raise DataError(
             f"{path} holds {by(values.shape)} values of type {values.dtype}; an image is rows × columns of numbers, "

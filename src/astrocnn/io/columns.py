@@ -6,7 +6,9 @@ import numpy as np
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
-__all__ = ["plain"]
+from astrocnn.errors import DataError, reason
+
+__all__ = ["numbers", "plain"]
 
 KINDS: dict[str, Any] = {"f": np.float64, "i": np.int64, "U": str, "b": bool}
 
@@ -38,6 +40,20 @@ def plain(table: Table, name: str) -> None:
         table[name] = MaskedColumn(data, mask=masked, unit=unit)
     else:
         table.replace_column(name, Table.Column(data, name=name, unit=unit, copy=False))
+
+
+def numbers(values: Any, what: str) -> NDArray[np.float64]:
+    """``values`` as float64, NaN where they are masked.
+
+    Raises:
+        DataError: they are no numbers; ``what`` begins the message, 'x.csv: the column flux'.
+    """
+    try:
+        if np.ma.isMaskedArray(values):
+            values = np.ma.filled(values.astype(np.float64), np.nan)
+        return np.asarray(values, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{what} holds no numbers ({reason(error)}); mend it, or name another.") from error
 
 
 def _from_objects(data: NDArray[Any], masked: NDArray[np.bool_]) -> NDArray[Any]:

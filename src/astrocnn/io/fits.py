@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
-from astrocnn.io.float32 import physical, to_float32
+from astrocnn.io.float32 import physical, scaling, to_float32
 from astrocnn.io.flux_units import HasKeywords, flux_factor, needs_pixel_area
 from astrocnn.io.hdus import Hdu
 from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
@@ -235,20 +235,22 @@ def _pixels(
 def _plane_pixels(
     walk: Walk, hdu: Hdu, shape: tuple[int, ...], factor: NDArray[np.float64] | None
 ) -> NDArray[np.float32]:
-    stored, scale, zero = _stored(hdu)
-    if stored.dtype.kind == "f" and stored.dtype.itemsize == 4 and (scale, zero) == (1, 0) and factor is None:
-        return stored.astype(np.float32).reshape(shape)
-    values = physical(stored, scale, zero, hdu.header.get("BLANK")).reshape(shape)
-    if factor is not None:
-        values *= factor
+    stored = hdu.load()
     try:
+        scale, zero, blank = scaling(hdu.header)
+        if (
+            stored.dtype.kind == "f"
+            and stored.dtype.itemsize == 4
+            and (scale, zero) == (1, 0)
+            and factor is None
+        ):
+            return stored.astype(np.float32).reshape(shape)
+        values = physical(stored, scale, zero, blank).reshape(shape)
+        if factor is not None:
+            values *= factor
         return to_float32(values, exact=stored.dtype.itemsize <= 4 and stored.dtype.kind == "f")
     except DataError as error:
         raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
-
-
-def _stored(hdu: Hdu) -> tuple[NDArray[Any], float, float]:
-    return hdu.load(), float(hdu.header.get("BSCALE", 1.0)), float(hdu.header.get("BZERO", 0.0))
 
 
 def _in_layer(walk: Walk, layer: Layer, path: Path | None, use: Callable[[Walk, list[Hdu]], T]) -> T:
@@ -288,11 +290,11 @@ def _noise(
     walk: Walk, hdus: list[Hdu], variance: Variance, info: SampleInfo, factor: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     shapes = _fit(walk, hdus, variance, info)
-    planes = [
-        physical(*_stored(hdu), hdu.header.get("BLANK")).reshape(shape)
-        for hdu, shape in zip(hdus, shapes, strict=True)
-    ]
     try:
+        planes = [
+            physical(hdu.load(), *scaling(hdu.header)).reshape(shape)
+            for hdu, shape in zip(hdus, shapes, strict=True)
+        ]
         return to_variance(np.concatenate(planes), variance.kind, factor=1.0 if factor is None else factor)
     except DataError as error:
         raise DataError(f"{walk.path}, {hdus[0].label}: {error}") from error

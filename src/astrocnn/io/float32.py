@@ -1,15 +1,18 @@
 """Numbers of any stored type to float32, with a bounded loss."""
 
+import math
 from typing import Any
 
 import numpy as np
+from astropy.io.fits.card import Undefined
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, listed
 
-__all__ = ["LOSS", "physical", "to_float32", "unsigned"]
+__all__ = ["LOSS", "physical", "scaling", "to_float32", "unsigned"]
 
 LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
+SCALING = {"BSCALE": 1.0, "BZERO": 0.0}
 LOSS = 0.1  # greatest rounding error, in units of the pixels' own scatter
 
 
@@ -59,12 +62,35 @@ def _check_level(values: NDArray[np.float64]) -> None:
         )
 
 
+def scaling(header: Any) -> tuple[float, float, Any]:
+    """BSCALE, BZERO and BLANK (None for none) of a header, anything with ``get``.
+
+    Raises:
+        DataError: they do not say what the stored numbers mean; the caller names the file.
+    """
+    given = {key: header.get(key) for key in ("BSCALE", "BZERO", "BLANK")}
+    given = {key: None if isinstance(value, Undefined) else value for key, value in given.items()}
+    strange = [
+        f"{key}={value!r}"
+        for key, value in given.items()
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)))
+    ]
+    scale, zero = (default if given[key] is None else given[key] for key, default in SCALING.items())
+    if strange or not scale or not math.isfinite(scale) or not math.isfinite(zero):
+        raise DataError(
+            f"{listed(strange) or f'BSCALE={scale} and BZERO={zero}'}: these are numbers, and BSCALE is not 0, or "
+            "nothing is known of the pixels; mend the header, or leave the object out (data.on_bad=skip)."
+        )
+    return float(scale), float(zero), given["BLANK"]
+
+
 def physical(stored: NDArray[Any], scale: float, zero: float, blank: Any) -> NDArray[np.float64]:
     """``stored`` × BSCALE + BZERO in float64, NaN where an integer is BLANK."""
     exact = unsigned(stored, scale, zero)
     values = (stored if exact is None else exact).astype(np.float64)
     if exact is None and (scale, zero) != (1.0, 0.0):
-        values = values * scale + zero
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is not valid
+            values = values * scale + zero
     if blank is not None and stored.dtype.kind in "iu":
         values[stored == blank] = np.nan
     return values

@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
 from astrocnn.io.sample import Sample, SampleInfo
 
 __all__ = ["NO_FLUX", "SUFFIXES", "PictureWarning", "decode", "is_picture", "probe", "read"]
@@ -84,11 +84,10 @@ def _named(name: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
+    except Exception as error:  # damaged bytes make decoders raise nearly every kind
         raise DataError(
-            f"{name} cannot be read as a picture: {reason}; check that it is whole and of the kind that its name "
-            "says, or leave it out (data.on_bad=skip)."
+            f"{name} cannot be read as a picture: {reason(error)}; check that it is whole and of the kind that its "
+            "name says, or leave it out (data.on_bad=skip)."
         ) from error
 
 

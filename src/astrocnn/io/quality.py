@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.float32 import unsigned
+from astrocnn.io.float32 import scaling, unsigned
 from astrocnn.io.headers import Header
 
 __all__ = ["Bits", "bit_names", "good_pixels"]
@@ -114,8 +114,7 @@ def _number(bit: int | str, header: fits.Header | Header, width: int) -> int:
 
 def _integers(plane: NDArray[Any], header: fits.Header | Header) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The plane as unsigned integers of its width, and where it is undefined (BLANK or NaN)."""
-    scale, zero = float(header.get("BSCALE", 1.0)), float(header.get("BZERO", 0.0))
-    blank = header.get("BLANK")
+    scale, zero, blank = scaling(header)
     kind, size = plane.dtype.kind, plane.dtype.itemsize
     if kind == "b":
         return plane.astype(np.uint8), np.zeros(plane.shape, np.bool_)
@@ -127,12 +126,14 @@ def _integers(plane: NDArray[Any], header: fits.Header | Header) -> tuple[NDArra
             return plane.astype(plane.dtype.newbyteorder("=")).view(f"u{size}"), undefined
         if (exact := unsigned(plane, scale, zero)) is not None:
             return exact, undefined
-    values = plane.astype(np.float64) * scale + zero
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = plane.astype(np.float64) * scale + zero
     undefined = ~np.isfinite(values) if kind == "f" else undefined
     values[undefined] = 0
-    if (values != np.rint(values)).any() or (np.abs(values) >= 2.0**63).any():
+    strange = (values != np.rint(values)) | (np.abs(values) >= 2.0**63)
+    if strange.any():
         raise DataError(
-            f"the mask holds values that are not whole numbers, such as {values[values != np.rint(values)][:1]}; "
+            f"the mask holds values that are not whole numbers, such as {values[strange][0]:g}; "
             "it is no mask of bits; choose another with data.mask.hdu or data.mask.files, or give a weight map "
             "with data.variance.kind=weight."
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError
+from astrocnn.io.columns import numbers
 from astrocnn.io.wavelengths import length_in_angstrom, vacuum_wavelength
 
 __all__ = ["Arm", "Reading", "Spectra", "make_arm"]
@@ -99,27 +100,30 @@ def make_arm(
     Raises:
         DataError: the columns differ in length, or the wavelengths are in no order.
     """
-    wave, flux = _floats(wave), _floats(flux)
+    wave, flux = (numbers(v, f"{path}: its {n}").reshape(-1) for n, v in (("wave", wave), ("flux", flux)))
     others = {"ivar": ivar, "error": error, "mask": mask}
     for name, values in {"flux": flux, **others}.items():
         if values is not None and np.shape(values) != wave.shape:
             raise DataError(
                 f"{path}: {name} has {_size(np.shape(values))} values but the wavelengths {_size(wave.shape)}; all "
-                "columns of a spectrum need one length."
+                f"columns of a spectrum need one length; name another with data.{name}=<column>."
             )
     real = np.isfinite(wave) & (wave > 0)
     valid = np.isfinite(flux) & real
     variance = None
-    if ivar is not None:
-        weight = _floats(ivar)
-        valid &= np.isfinite(weight) & (weight > 0)
-        variance = 1 / np.where(valid, weight, 1)
-    elif error is not None:
-        sigma = _floats(error)
-        valid &= np.isfinite(sigma) & (sigma > 0)
-        variance = np.where(valid, sigma, 0) ** 2
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        if ivar is not None:
+            weight = numbers(ivar, f"{path}: its ivar")
+            valid &= np.isfinite(weight) & (weight > 0)
+            variance = 1 / np.where(valid, weight, 1)
+        elif error is not None:
+            sigma = numbers(error, f"{path}: its error")
+            valid &= np.isfinite(sigma) & (sigma > 0)
+            variance = np.where(valid, sigma, 0) ** 2
+    if variance is not None:
+        valid &= np.isfinite(variance)
     if mask is not None and (reading.mask_bits is None or len(reading.mask_bits)):
-        valid &= ~_flagged(np.asarray(mask), reading.mask_bits)
+        valid &= ~_flagged(path, np.asarray(mask), reading.mask_bits)
     order = _order(path, wave[real])
     keep = np.flatnonzero(real)[order]
     medium = reading.medium or ("air" if air else "vacuum")
@@ -127,8 +131,14 @@ def make_arm(
     return Arm(increasing, flux[keep], None if variance is None else variance[keep], valid[keep])
 
 
-def _flagged(mask: NDArray[Any], bits: Sequence[int] | None) -> NDArray[np.bool_]:
-    planes = np.nan_to_num(mask).astype(np.int64)
+def _flagged(path: Path, mask: NDArray[Any], bits: Sequence[int] | None) -> NDArray[np.bool_]:
+    if mask.dtype.kind not in "iub":
+        mask = np.nan_to_num(numbers(mask, f"{path}: its mask"))
+        if (mask != np.rint(mask)).any() or (np.abs(mask) >= 2.0**63).any():
+            raise DataError(
+                f"{path}: its mask holds values that are no flags; name another with data.mask=<column>."
+            )
+    planes = mask.astype(np.int64)
     chosen = -1 if bits is None else sum(1 << int(bit) for bit in bits)
     flagged: NDArray[np.bool_] = (planes & chosen) != 0
     return flagged
@@ -149,11 +159,5 @@ def _order(path: Path, wave: Array) -> slice:
     )
 
 
-def _floats(values: Any) -> Array:
-    if np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    return np.asarray(values, dtype=np.float64).reshape(-1)
-
-
 def _size(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape))
+    return " × ".join(map(str, shape)) or "1"

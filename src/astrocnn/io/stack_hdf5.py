@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape, choose_array, row_table
 from astrocnn.io.tables import errors_named
 
@@ -36,7 +36,7 @@ class Hdf5Stack(Stack):
             self._file = h5py.File(path, "r", rdcc_nbytes=CHUNK_CACHE)
             shapes: dict[str, tuple[int, ...]] = {}
             self._file.visititems(lambda key, node: _note(shapes, key, node))
-        except (OSError, RuntimeError) as error:
+        except Exception as error:  # damaged bytes make h5py raise nearly every kind
             raise DataError(self._unreadable(error)) from error
         wanted = name.strip("/") if isinstance(name, str) else name
         self.name = choose_array(path, wanted, shapes, "data set")
@@ -53,8 +53,10 @@ class Hdf5Stack(Stack):
         self.starts = range(0, self.shape[0], -(-rows // chunk) * chunk)
 
     def _unreadable(self, error: Exception) -> str:
-        reason = str(error).partition("\n")[0]
-        return f"{self.path} cannot be read as HDF5: {reason}; check that it is whole, copy or download it again."
+        return (
+            f"{self.path} cannot be read as HDF5: {reason(error)}; check that it is whole, copy or download it "
+            "again."
+        )
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
         yield from self._blocks(start, stop, self._read)
@@ -62,7 +64,7 @@ class Hdf5Stack(Stack):
     def _read(self, start: int, stop: int) -> NDArray[Any]:
         try:
             return np.asarray(self._set[start:stop])
-        except (OSError, RuntimeError) as error:
+        except Exception as error:  # damaged bytes make h5py raise nearly every kind
             raise DataError(self._unreadable(error)) from error
 
     def table(self) -> Table | None:

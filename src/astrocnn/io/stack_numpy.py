@@ -3,8 +3,8 @@
 import math
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from astropy.table import Table
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, reason
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape, choose_array, row_table
+from astrocnn.io.tables import errors_named
 
 __all__ = ["NpyStack", "NpzStack"]
 
@@ -33,7 +34,7 @@ class NpyStack(Stack):
         self.path, self.name = path, ""
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except Exception as error:  # a damaged header makes numpy raise nearly every kind
             raise DataError(_unreadable(path, error)) from error
         if not isinstance(array, np.ndarray):
             raise DataError(f"{path} is an .npz archive under another name; rename it to .npz.")
@@ -95,12 +96,12 @@ class NpzStack(Stack):
                     if len(data) < size:
                         raise EOFError("it ends before its last row")
                     yield np.frombuffer(data, self._dtype).reshape(self.shape[1:])
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged archive makes zipfile and numpy raise nearly every kind
             raise DataError(_unreadable(self.path, error)) from error
 
     def table(self) -> Table | None:
         columns = {}
-        with _archive(self.path) as archive:
+        with errors_named(Path(self.path)), _archive(self.path) as archive:
             for name, (shape, _, dtype) in self._layouts.items():
                 if shape == (len(self),) and dtype.kind in "fiubSU" and dtype.itemsize <= SMALL * 4:
                     with archive.open(f"{name}.npy") as file:
@@ -111,7 +112,7 @@ class NpzStack(Stack):
 def _archive(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # likewise
         raise DataError(_unreadable(path, error)) from error
 
 
@@ -119,7 +120,7 @@ def _layout(archive: zipfile.ZipFile, member: str) -> Layout:
     try:
         with archive.open(member) as file:
             return _read_layout(file)
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except Exception as error:  # likewise
         raise DataError(_unreadable(str(archive.filename), error)) from error
 
 
@@ -150,9 +151,11 @@ def _mapped(
         head = file.read(LOCAL_HEADER)
     names = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
     offset = info.header_offset + LOCAL_HEADER + names + within
+    if within + math.prod(shape) * dtype.itemsize > info.file_size:
+        raise DataError(_unreadable(path, EOFError(f"{info.filename} ends before its last row")))
     try:
         return np.asarray(np.memmap(path, dtype, "r", offset, shape, "F" if fortran else "C"))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # likewise
         raise DataError(_unreadable(path, error)) from error
 
 
@@ -161,5 +164,6 @@ def _portions(shape: tuple[int, ...], itemsize: int) -> range:
 
 
 def _unreadable(path: str, error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-    return f"{path} cannot be read: {reason}; check that it is whole and of the kind that its name says."
+    return (
+        f"{path} cannot be read: {reason(error)}; check that it is whole and of the kind that its name says."
+    )

@@ -13,7 +13,7 @@ from astropy.table import Table
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError, listed
+from astrocnn.errors import DataError, listed, reason
 from astrocnn.io import pictures
 from astrocnn.io.columns import plain
 from astrocnn.io.parquet_table import read_parquet
@@ -46,7 +46,9 @@ class ParquetStack(Stack):
         self.path = path
         try:
             file = pq.ParquetFile(path)
-        except (OSError, pa.ArrowException) as error:
+        except DataError:
+            raise
+        except Exception as error:  # damaged bytes make arrow raise nearly every kind
             raise DataError(_unreadable(path, error)) from error
         with file:
             schema, meta = file.schema_arrow, file.metadata
@@ -95,7 +97,9 @@ class ParquetStack(Stack):
                                     yield values
                             row += len(batch)
                     first += size
-        except (OSError, pa.ArrowException) as error:
+        except DataError:
+            raise
+        except Exception as error:  # damaged bytes make arrow raise nearly every kind
             raise DataError(_unreadable(self.path, error)) from error
 
     def _values(self, batch: Any) -> Iterator[Row]:
@@ -229,5 +233,4 @@ def _nested(cell: Any) -> NDArray[Any] | None:
 
 
 def _unreadable(path: str, error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-    return f"{path} cannot be read as Parquet: {reason}; check that it is whole, copy or download it again."
+    return f"{path} cannot be read as Parquet: {reason(error)}; check that it is whole, copy or download it again."

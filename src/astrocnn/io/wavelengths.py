@@ -9,6 +9,7 @@ from astropy import units
 from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError
+from astrocnn.io.columns import numbers
 
 __all__ = ["length_in_angstrom", "to_angstrom", "vacuum_wavelength"]
 
@@ -24,7 +25,7 @@ def to_angstrom(path: Path, name: str, values: Any, unit: str | None, asked: str
     Raises:
         DataError: the unit is none of length, or none is given and the numbers are not plainly Å.
     """
-    wave = np.asarray(values, dtype=np.float64)
+    wave = numbers(values, f"{path}: the column {name}")
     said = asked or (unit or "").strip()
     if said.lower().startswith(("log", "dex")) or (asked is None and name.lower().startswith("log")):
         return np.asarray(10.0**wave, dtype=np.float64)

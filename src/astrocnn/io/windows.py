@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, reason
 from astrocnn.io.compressed import check_parts
-from astrocnn.io.float32 import physical
+from astrocnn.io.float32 import physical, scaling
 from astrocnn.io.headers import ASTROPY, NotPlainError, header_at
 from astrocnn.io.tiles import Cards, ImageHdu, Path, TileHeader, value_of
 from astrocnn.io.unpacking import opened, unpacked
@@ -93,13 +93,10 @@ class OpenImage:
 
     def _scaling(self) -> tuple[float, float, Any]:
         """BSCALE, BZERO and BLANK."""
-        scale, zero, blank = (value_of(self.scaling, key) for key in ("BSCALE", "BZERO", "BLANK"))
         try:
-            return float(1.0 if scale is None else scale), float(zero or 0.0), blank
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{self.path}, {self.hdu.label}: BSCALE={scale!r} and BZERO={zero!r} are to be numbers; mend it."
-            ) from None
+            return scaling({key: value_of(self.scaling, key) for key in ("BSCALE", "BZERO", "BLANK")})
+        except DataError as error:
+            raise DataError(f"{self.path}, {self.hdu.label}: {error}") from None
 
     def physical(self, stored: NDArray[Any]) -> NDArray[np.float64]:
         """What :meth:`windows` gives times BSCALE plus BZERO; NaN where BLANK."""

@@ -41,8 +41,9 @@ class TileCutouts(Source):
         tiles: pattern of the files, or a mapping from band to pattern.
         targets: the objects.
         size_pix: rows and columns of a cutout.
-        hdu: which images of a file are tiles: None the first, a number, a name (every image of that name), 'all';
-            a mapping says it for each band, and a list of HDUs of the same files makes each of them a band.
+        hdu: which images of a file are tiles: None the first, a number, a name (every image of that name), 'all' (where
+            any has a WCS, those that have one); a mapping says it for each band, and a list of HDUs of the same files
+            makes each of them a band.
         pixel_scale_arcsec: of the cutouts; None, or a value within 1 % of the tiles', keeps the tiles' pixels.
         subpixel: centre exactly, by interpolation; False takes the nearest whole pixels of the first band.
         missing_band: what of an object that is on no tile of some band: 'error' lists it as one that cannot be used,

@@ -10,9 +10,10 @@ import pytest
 from astropy.table import MaskedColumn, Table
 
 from astrocnn.datasets.features import find_errors, find_features
+from astrocnn.datasets.packed import pack
 from astrocnn.datasets.photometry import PhotometryTable
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.io.tables import read_table
+from astrocnn.io.tables import read_table, write_table
 
 Find = Callable[[str], Path]
 UGRIZY = [f"mag_{band}_lsst" for band in "ugrizy"]
@@ -205,3 +206,35 @@ def test_what_cannot_be_read_is_named() -> None:
     ):
         source(strange)
     assert everything(source(strange, missing=[99.5]))[1].tolist() == [[True, True], [False, True]]
+
+
+def test_packed_in_blocks_as_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    table = Table(
+        {f"mag_{b}": rng.normal(22, 1, 500) for b in "gri"} | {f"err_{b}": rng.random(500) for b in "gri"}
+    )
+    table["mag_g"][rng.random(500) < 0.3] = 99.0
+    for b in "gri":
+        table[f"mag_{b}"][17] = -99.0
+    table["ebv"] = np.where(np.arange(500) == 40, np.nan, 0.1)
+    path = write_table(table, tmp_path / "t.fits")
+    options: dict[str, Any] = {"errors": "err_*", "extinction": "ebv", "extinction_coefficients": "lsst"}
+    photometry = PhotometryTable(table, np.arange(500).astype(str), str(path), **options)
+    numbers = np.setdiff1d(np.arange(500), [100, 200, 201])[::-1]
+    monkeypatch.setattr("astrocnn.datasets.photometry.ROWS_A_TASK", 64)
+    packed = []
+    for name in ("blocks", "rows"):
+        monkeypatch.setenv("ASTROCNN_CACHE", str(tmp_path / name))
+        if name == "rows":
+            monkeypatch.setattr(PhotometryTable, "read_block", lambda self, numbers: None)
+        packed.append(pack(photometry, numbers, shape=(2,), bands=("mag_i", "mag_g"), sky=True))
+    rows = np.arange(len(numbers))
+    assert packed[0].bad == packed[1].bad
+    assert [int(numbers[row]) for row, _ in packed[0].bad] == [40, 17]
+    assert "row 40 (40): no E(B-V)" in packed[0].bad[0][1]
+    assert "no value is valid in the bands mag_i, mag_g" in packed[0].bad[1][1]
+    good = np.setdiff1d(rows, [row for row, _ in packed[0].bad])
+    for key, values in packed[0](good).items():
+        np.testing.assert_array_equal(values, packed[1](good)[key])
+    np.testing.assert_array_equal(packed[0].valid_fraction, packed[1].valid_fraction)
+    assert photometry.digest(numbers) != photometry.digest(numbers[::-1])

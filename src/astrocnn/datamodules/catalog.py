@@ -71,6 +71,18 @@ class Objects:
     position: NDArray[np.float64] | None
     problems: list[Problem] = field(default_factory=list)
 
+    def numbers(self) -> NDArray[np.int64]:
+        """The objects of ``files`` that are in the table, each once, ascending."""
+        return distinct(self.file)
+
+
+def distinct(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Each of the whole numbers once, ascending; by sorting, which is twenty times as fast as numpy's hashing."""
+    ordered: NDArray[Any] = np.sort(numbers)
+    first = np.ones(len(ordered), np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return np.asarray(ordered[first])
+
 
 def read_catalog(path: str, columns: Columns, *, table: Table | None = None, by_row: bool = False) -> Catalog:
     """Read the user's table: an id for each row, and its position where it has one.
@@ -89,7 +101,7 @@ def read_catalog(path: str, columns: Columns, *, table: Table | None = None, by_
         raise DataError(f"the table {path} has no rows; give a table with one row an object.")
     name = columns["id"] or DEFAULTS["id"] or "id"
     if by_row and (columns["id"] is None or (name == DEFAULTS["id"] and name not in table.colnames)):
-        ids = np.arange(len(table)).astype(str)
+        ids = np.arange(len(table)).astype(f"U{len(str(len(table)))}")
     else:
         ids = _ids(column(table, name, "data.id", source=path), name, path)
     return Catalog(path, table, ids, _position(table, columns, path))
@@ -112,7 +124,7 @@ def join(
         _check(table, columns, "the set without data.catalog")
         unknown = np.full(len(files), -1, dtype=np.int64)
         return Objects(files, table, ids, every, unknown, tuple(classes or ()), None, problems)
-    match = files.match(catalog.ids.tolist(), base=Path(catalog.path).parent)
+    match = files.match(catalog.ids, base=Path(catalog.path).parent)
     incomplete = {key for key, _ in files.incomplete}
     for row in np.flatnonzero(match.file < 0):
         if catalog.ids[row] not in incomplete:
@@ -128,7 +140,8 @@ def join(
             )
         )
     keep = np.flatnonzero(match.file >= 0)
-    table, ids, file = catalog.table[keep], catalog.ids[keep], match.file[keep]
+    table = catalog.table if len(keep) == len(catalog.table) else catalog.table[keep]
+    ids, file = catalog.ids[keep], match.file[keep]
     position = None if catalog.position is None else catalog.position[keep]
     labels, names = np.full(len(keep), -1, dtype=np.int64), tuple(classes or ())
     if (name := _present(table, columns, "label", catalog.path)) is not None:
@@ -165,9 +178,12 @@ def _present(table: Table, columns: Columns, option: str, source: str) -> str | 
 
 
 def _ids(values: Any, name: str | None, source: str) -> NDArray[np.str_]:
-    data = np.ma.getdata(values)
-    ids = np.char.strip(np.asarray(data).astype(str))
-    ids[np.ma.getmaskarray(values)] = ""
+    data, masked = np.asarray(np.ma.getdata(values)), np.ma.getmaskarray(values)
+    if data.dtype.kind in "iu" and not masked.any() and len(distinct(data)) == len(data):
+        widest = max(len(str(data.min())), len(str(data.max())))  # numpy takes 21 characters for any int64
+        return data.astype(f"U{widest}")
+    ids = np.char.strip(data.astype(str))
+    ids[masked] = ""
     twice = [key for key, n in Counter(ids.tolist()).items() if n > 1]
     if twice:
         raise DataError(

@@ -113,7 +113,7 @@ class LightCurveDataModule(ObjectDataModule):
                 f"the column {given!r} of {catalog.path} holds no numbers, one a row; choose another "
                 f"(data.{option}=<column>)."
             )
-        match = files.match(catalog.ids.tolist(), base=Path(catalog.path).parent)
+        match = files.match(catalog.ids, base=Path(catalog.path).parent)
         met = match.file >= 0
         values[match.file[met]] = np.where(np.ma.getmaskarray(of_rows), np.nan, numbers)[met]
         return values

@@ -195,7 +195,7 @@ class ObjectDataModule(RowLoaders):
 
     def _pack(self) -> tuple[PackedArray, NDArray[np.int64]]:
         objects, spec = self._joined, self.spec
-        numbers = np.unique(objects.file)  # by path, so that another order of the table finds the same cache
+        numbers = objects.numbers()  # by path, so that another order of the table finds the same cache
         packed = pack(
             objects.files,
             numbers,
@@ -238,7 +238,7 @@ class ObjectDataModule(RowLoaders):
         keep = np.flatnonzero(~bad)
         labels, ids = objects.labels[keep], objects.ids[keep]
         position = _positions(objects, packed, row, keep)
-        table = objects.table[keep]
+        table = objects.table[keep] if bad.any() else objects.table
         if self.columns["group"] == DUPLICATE_OF and DUPLICATE_OF not in table.colnames:
             self._duplicates = self._find_duplicates(position, packed, row[keep])
             table[DUPLICATE_OF] = self._duplicates.first(ids)
@@ -330,7 +330,7 @@ class ObjectDataModule(RowLoaders):
     def origin(self) -> tuple[Source, NDArray[np.int64], PackedArray]:
         """What holds the values, the number there of each row of the catalogue (N,), and the packed values."""
         packed, objects = self.reader.packed, self._joined
-        return objects.files, np.unique(objects.file)[self._row], packed
+        return objects.files, objects.numbers()[self._row], packed
 
 
 def _positions(

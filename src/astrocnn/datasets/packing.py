@@ -1,6 +1,5 @@
 """Reading the objects of a source into the files of one packed folder, on every core, in bounded memory."""
 
-import hashlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError, listed
 from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
 from astrocnn.io.npy import RowWriter
-from astrocnn.io.sample import Sample, SampleInfo
+from astrocnn.io.sample import Block, Sample, SampleInfo
 from astrocnn.paths import cache_dir
 from astrocnn.progress import track
 
@@ -65,8 +64,7 @@ def packed_folder(
         "shape": list(shape),
         "sky": sky,
     }
-    paths = dict.fromkeys(path for number in numbers for path in files.paths[number])
-    key = fingerprint(paths, options | {"objects": _objects(files, numbers)})
+    key = fingerprint(files.files_of(numbers), options | {"objects": files.digest(numbers)})
     expected = {"format": FORMAT, "version": VERSION, "fingerprint": key}
     expected |= {"n": len(numbers), "shape": list(shape), "bands": list(bands)}
     packer = _Packer(files, numbers, shape=shape, bands=bands, sky=sky, max_bad=max_bad, n_workers=n_workers)
@@ -198,6 +196,9 @@ class _Packer:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def _rows(self, rows: NDArray[np.int64], writers: dict[str, RowWriter]) -> list[Outcome]:
+        block = self.files.read_block(self.numbers[rows])
+        if block is not None:
+            return self._block_rows(rows, block, writers)
         outcomes: list[Outcome] = []
         samples = self.files.read_many(self.numbers[rows], sky=self.sky)
         for portion in _runs(rows):
@@ -220,6 +221,38 @@ class _Packer:
                 writer.write(int(portion[0]), blocks[name])
         return outcomes
 
+    def _block_rows(
+        self, rows: NDArray[np.int64], block: Block, writers: dict[str, RowWriter]
+    ) -> list[Outcome]:
+        """As :meth:`_rows`, of objects that were read together."""
+        path = self.files.paths[int(self.numbers[rows[0]])][0]
+        chosen = planes(path, block.info, self.bands)
+        flux, valid, variance = block.flux, block.valid, block.variance
+        if chosen is not None:
+            flux, valid = flux[:, chosen], valid[:, chosen]
+            variance = None if variance is None else variance[:, chosen]
+        n_valid = np.count_nonzero(valid.reshape(len(rows), -1), axis=1)
+        nothing = np.setdiff1d(np.flatnonzero(n_valid == 0), list(block.bad))
+        bad = {**block.bad, **dict.fromkeys(nothing.tolist(), self._no_value(path))}
+        refused = list(bad)
+        flux[refused], valid[refused] = 0, False
+        arrays: dict[str, NDArray[Any]] = {
+            "image": flux,
+            "valid": np.packbits(valid.reshape(len(rows), -1), axis=1),
+        }
+        if variance is not None:
+            variance[refused] = 0
+            arrays["variance"] = variance
+        for name, writer in writers.items():
+            for at in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1):
+                writer.write_array(int(rows[at[0]]), arrays[name][at[0] : at[-1] + 1])
+        share = (n_valid / (valid[0].size or 1)).tolist()
+        sky = (block.info.ra, block.info.dec)
+        return [(row, bad[i] if i in bad else (share[i], *sky)) for i, row in enumerate(rows.tolist())]
+
+    def _no_value(self, path: object) -> str:
+        return f"{path}: no {self.files.words.value} is valid in the bands {listed(self.bands, most=12)}."
+
     def _checked(self, number: int, sample: Sample | DataError) -> Sample | DataError:
         """The sample in the wanted bands, or why it cannot be used."""
         if isinstance(sample, DataError):
@@ -238,8 +271,7 @@ class _Packer:
                 f"{_size(self.shape)}; cut all to one size, or leave it out with data.on_bad=skip."
             )
         if not sample.valid.any():
-            value = self.files.words.value
-            return DataError(f"{path}: no {value} is valid in the bands {listed(self.bands, most=12)}.")
+            return DataError(self._no_value(path))
         return sample
 
 
@@ -257,11 +289,3 @@ def _cores() -> int:
 
 def _size(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
-
-
-def _objects(files: Source, numbers: NDArray[np.int64]) -> str:
-    """A digest of which objects these are, in what order."""
-    digest = hashlib.sha256()
-    for number in numbers:
-        digest.update(f"{files.key(int(number))}\n".encode())
-    return digest.hexdigest()

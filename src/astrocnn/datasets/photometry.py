@@ -1,5 +1,6 @@
 """Photometry held as a table: one object a row, magnitudes or fluxes as features."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,13 +15,13 @@ from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.single import single
 from astrocnn.datasets.source import Match, Source, Words
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.io.sample import Sample, SampleInfo
+from astrocnn.io.sample import Block, Sample, SampleInfo
 from astrocnn.io.tables import column
 
 __all__ = ["PhotometryTable"]
 
 Array = NDArray[np.float64]
-ROWS_A_TASK = 8192
+ROWS_A_TASK = 65536
 LIMIT = "_limit"
 
 
@@ -129,7 +130,7 @@ class PhotometryTable(Source):
     def key(self, number: int) -> str:
         return str(number)
 
-    def match(self, ids: Sequence[str], *, base: Any = None) -> Match:
+    def match(self, ids: Sequence[str] | NDArray[np.str_], *, base: Any = None) -> Match:
         """Every row of the table is an object."""
         del base
         return Match(np.arange(len(ids)), np.empty(0, np.int64), "row")
@@ -152,6 +153,27 @@ class PhotometryTable(Source):
         rows = np.arange(len(numbers))
         return [rows[start : start + ROWS_A_TASK] for start in range(0, len(rows), ROWS_A_TASK)]
 
+    def read_block(self, numbers: NDArray[np.int64]) -> Block:
+        """The rows, by whole columns."""
+        values, valid, variance, dust = self.block(numbers)
+        bad = {int(i): self._no_dust(int(numbers[i])) for i in np.flatnonzero(~np.isfinite(dust))}
+        return Block(self.probe(0), values, valid, variance, bad)
+
+    def files_of(self, numbers: NDArray[np.int64]) -> tuple[str, ...]:
+        """The one table."""
+        del numbers
+        return (self.path,)
+
+    def digest(self, numbers: NDArray[np.int64]) -> str:
+        """Of the numbers of the rows."""
+        return hashlib.sha256(np.ascontiguousarray(numbers, np.int64).tobytes()).hexdigest()
+
+    def _no_dust(self, number: int) -> str:
+        return (
+            f"{self.path}, row {number} ({self.ids[number]}): no E(B-V) in the column {self.extinction!r}; "
+            "leave the object out, or set data.on_bad=skip."
+        )
+
     def read_many(self, numbers: NDArray[np.int64], *, sky: bool = False) -> Iterator[Sample | DataError]:
         """The rows, read together."""
         del sky
@@ -159,10 +181,7 @@ class PhotometryTable(Source):
         values, valid, variance, dust = self.block(numbers)
         for i, number in enumerate(numbers.tolist()):
             if not np.isfinite(dust[i]):
-                yield DataError(
-                    f"{self.path}, row {number} ({self.ids[number]}): no E(B-V) in the column {self.extinction!r}; "
-                    "leave the object out, or set data.on_bad=skip."
-                )
+                yield DataError(self._no_dust(number))
                 continue
             yield Sample(info, values[i], valid[i], None if variance is None else variance[i])
 

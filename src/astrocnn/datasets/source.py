@@ -1,10 +1,11 @@
 """What every way of holding values offers: objects by number, each with an id, the files it comes from, and values."""
 
+import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.sample import Sample, SampleInfo
+from astrocnn.io.sample import Block, Sample, SampleInfo
 
 __all__ = ["Match", "Source", "Words", "an", "without_suffix"]
 
@@ -109,10 +110,28 @@ class Source(ABC):
             except DataError as error:
                 yield error
 
+    def read_block(self, numbers: NDArray[np.int64]) -> Block | None:
+        """The values of one portion at once, where objects are rows of an array; None where they are read one by one.
+        Called from several threads.
+        """
+        del numbers
+        return None
+
+    def files_of(self, numbers: NDArray[np.int64]) -> Iterable[str]:
+        """Every file that the objects ``numbers`` (N,) come from, once."""
+        return dict.fromkeys(path for number in numbers for path in self.paths[number])
+
+    def digest(self, numbers: NDArray[np.int64]) -> str:
+        """Hexadecimal digits that change with the objects or their order."""
+        digest = hashlib.sha256()
+        for number in numbers:
+            digest.update(f"{self.key(int(number))}\n".encode())
+        return digest.hexdigest()
+
     def __len__(self) -> int:
         return len(self.ids)
 
-    def match(self, ids: Sequence[str], *, base: Path | None = None) -> Match:
+    def match(self, ids: Sequence[str] | NDArray[np.str_], *, base: Path | None = None) -> Match:
         """Meet a catalogue's ids with the files: by id, stem, name, path, path from ``base``, or number.
 
         The way that meets most ids is taken for all of them.
@@ -121,7 +140,7 @@ class Source(ABC):
             DataError: no id is met at all, or one id means several files.
         """
         best: tuple[int, str, dict[str, list[int]]] = (0, "", {})
-        wanted = list(ids)
+        wanted: list[str] = np.asarray(ids, dtype=str).tolist()
         for by, keys in self._keys(base).items():
             table: dict[str, list[int]] = {}
             for number, key in enumerate(keys):

@@ -199,7 +199,7 @@ class CutoutStack(Source):
         """What the file holds of the objects besides the images; None for nothing."""
         return self._images[0].table()
 
-    def match(self, ids: Sequence[str], *, base: Any = None) -> Match:
+    def match(self, ids: Sequence[str] | NDArray[np.str_], *, base: Any = None) -> Match:
         """Row i of the catalogue is row i of the stack.
 
         Raises:

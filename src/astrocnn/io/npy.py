@@ -55,6 +55,14 @@ class RowWriter:
         if done < self._row_bytes * len(pieces):
             self._put(b"".join(pieces)[done:], offset + done)
 
+    def write_array(self, row: int, rows: NDArray[Any]) -> None:
+        """Write an array of rows from ``row`` on."""
+        piece = np.ascontiguousarray(rows, self.dtype).reshape(-1).view(np.uint8).data
+        offset = self._start + row * self._row_bytes
+        done = os.pwrite(self._file, piece, offset)
+        if done < len(piece):
+            self._put(bytes(piece[done:]), offset + done)
+
     def _put(self, data: bytes, offset: int) -> None:
         while data:
             done = os.pwrite(self._file, data, offset)

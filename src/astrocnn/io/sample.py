@@ -1,12 +1,13 @@
 """One object as it was read, whatever held it: flux, validity, variance, and what its header says."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Sample", "SampleInfo"]
+__all__ = ["Block", "Sample", "SampleInfo"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,17 @@ class Sample:
     flux: NDArray[np.float32]
     valid: NDArray[np.bool_]
     variance: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """The values of n objects that were read together: arrays (n, *info.shape) as those of a :class:`Sample`.
+
+    ``bad`` says why an object cannot be used, by its place among the n.
+    """
+
+    info: SampleInfo
+    flux: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    variance: NDArray[np.float32] | None = None
+    bad: Mapping[int, str] = field(default_factory=dict)

@@ -142,6 +142,7 @@ def test_an_object_without_reddening_is_named() -> None:
         (["u", "g", "r", "i", "z", "redshift"], "magnitude", list("ugriz")),
         (["FLUX_Z", "FLUX_G", "FLUX_R", "FLUX_IVAR_G", "EBV"], "flux", ["FLUX_G", "FLUX_R", "FLUX_Z"]),
         (["g_mag", "z_mag", "g_flux", "Y_mag"], "magnitude", ["g_mag", "z_mag", "Y_mag"]),
+        (["e_gmag", "zmag", "gmag", "W1mag", "Kmag"], "magnitude", ["gmag", "zmag", "Kmag", "W1mag"]),
     ],
 )  # fmt: skip
 def test_features_by_the_names_that_catalogues_use(
@@ -154,12 +155,14 @@ def test_patterns() -> None:
     columns = ["mag_g_lsst", "mag_err_g_lsst", "mag_u_lsst", "mag_err_u_lsst", "F115W", "F090W"]
     found = find_features("mag_*_lsst", columns, quantity="magnitude", source="t")
     assert found == ["mag_u_lsst", "mag_g_lsst"]
-    assert find_errors("mag_err_*_lsst", found, "mag_*_lsst", columns, source="t") == [
+    assert find_errors("mag_err_*_lsst", found, "mag_*_lsst", columns, option="data.errors", source="t") == [
         "mag_err_u_lsst",
         "mag_err_g_lsst",
     ]
     assert find_features("F*W", columns, quantity="magnitude", source="t") == ["F115W", "F090W"]
-    assert find_errors("mag_err_*_lsst", ["mag_g_lsst"], None, columns, source="t") == ["mag_err_g_lsst"]
+    assert find_errors("mag_err_*_lsst", ["mag_g_lsst"], None, columns, option="data.errors", source="t") == [
+        "mag_err_g_lsst"
+    ]
     with pytest.raises(DataError, match=r"no column of t matches data\.features='m_\*'"):
         find_features("m_*", columns, quantity="magnitude", source="t")
     with pytest.raises(DataError, match=r"none is found; name them with data\.features"):
@@ -171,9 +174,12 @@ def test_patterns() -> None:
     with pytest.raises(
         DataError, match=r"data\.errors='err_\*' gives no column of t for mag_g_lsst \(it matches none\)"
     ):
-        find_errors("err_*", ["mag_g_lsst"], None, columns, source="t")
+        find_errors("err_*", ["mag_g_lsst"], None, columns, option="data.errors", source="t")
+    assert find_errors("e_*mag", ["gmag"], None, ["gmag", "e_gmag"], option="data.errors", source="t") == [
+        "e_gmag"
+    ]
     with pytest.raises(DataError, match="names 1 columns for 2 features"):
-        find_errors(["e"], ["a", "b"], None, columns, source="t")
+        find_errors(["e"], ["a", "b"], None, columns, option="data.errors", source="t")
 
 
 def test_what_cannot_be_read_is_named() -> None:
@@ -183,6 +189,7 @@ def test_what_cannot_be_read_is_named() -> None:
         ({"features": ["name"]}, r"'name' of t\.fits holds text, such as 'x'"),
         ({"features": ["vector"]}, r"'vector' of t\.fits holds vectors"),
         ({"errors": ["mag_g", "err"]}, r"no column 'err'.*data\.errors="),
+        ({"limits": "lim_*"}, r"data\.limits='lim_\*' gives no column of t\.fits for mag_g, mag_r"),
         ({"extinction": "EBV", "extinction_coefficients": "lsst"}, r"no column 'EBV'; the nearest are 'ebv'"),
     ):
         with pytest.raises(DataError, match=message):

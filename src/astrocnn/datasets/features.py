@@ -11,6 +11,8 @@ BANDS = (*("FUV", "NUV"), *"uUBgGVrRiIzZyYJHK", *("Ks", "W1", "W2", "W3", "W4"))
 """In the order of wavelength, in which features found by name stand."""
 ERRORS = re.compile(r"err|sigma|unc|ivar|std|^e_|_e$|flag|quality", re.IGNORECASE)
 WORDS = {"magnitude": re.compile("mag", re.IGNORECASE), "flux": re.compile("flux", re.IGNORECASE)}
+ANY = "|".join(sorted(BANDS, key=len, reverse=True))
+WORD = re.compile(f"({ANY})|({ANY})(?i:mag|flux)|(?i:mag|flux)({ANY})")  # g, gmag (VizieR), magG
 
 
 def find_features(
@@ -49,19 +51,21 @@ def find_errors(
     pattern: Sequence[str] | str | None,
     columns: Sequence[str],
     *,
+    option: str,
     source: object,
 ) -> list[str] | None:
-    """The columns that hold the features' errors, in the features' order; None where none are wanted.
+    """The columns that hold the features' errors (or limits), in the features' order; None where none are wanted.
 
     Args:
         wanted: one name a feature; or a pattern in which * stands for the feature's band.
         features: the columns whose errors they are.
         pattern: of the features, if a pattern found them.
         columns: those of the table.
+        option: which option asks for them: data.errors or data.limits.
         source: the table, for messages.
 
     Raises:
-        DataError: not one error a feature.
+        DataError: not one column a feature.
     """
     if wanted is None:
         return None
@@ -69,7 +73,7 @@ def find_errors(
         names = [str(name) for name in wanted]
         if len(names) != len(features):
             raise DataError(
-                f"data.errors names {len(names)} columns for {len(features)} features "
+                f"{option} names {len(names)} columns for {len(features)} features "
                 f"({listed(features, most=12)}); give one for each, in their order."
             )
         return names
@@ -80,7 +84,7 @@ def find_errors(
     missing = [name for name, band in zip(features, bands, strict=True) if band not in matched]
     if missing:
         raise DataError(
-            f"data.errors={wanted!r} gives no column of {source} for {listed(missing, most=12)} (it matches "
+            f"{option}={wanted!r} gives no column of {source} for {listed(missing, most=12)} (it matches "
             f"{listed(list(matched.values()), most=12) or 'none'}); give a list with one for each feature."
         )
     return [matched[str(band)] for band in bands]
@@ -103,21 +107,28 @@ def _band_of(name: str, pattern: Sequence[str] | str | None) -> str | None:
     """What tells this feature from the others: what * stood for, or the only word that is a band."""
     if isinstance(pattern, str) and "*" in pattern:
         return next(iter(_matched(pattern, [name])), None)
-    found = {word for word in re.split(r"[^A-Za-z0-9]+", name) if word in BANDS}
+    found = {band for _, band in _bands_in(name)}
     return found.pop() if len(found) == 1 else None
+
+
+def _bands_in(name: str) -> list[tuple[str, str]]:
+    """(the name with * for the band, band) of each word of a name that is a band."""
+    words = re.split(r"([^A-Za-z0-9]+)", name)
+    found = []
+    for i, word in enumerate(words):
+        if hit := WORD.fullmatch(word):
+            start, end = next(span for span in hit.regs[1:] if span != (-1, -1))
+            masked = f"{word[:start]}*{word[end:]}"
+            found.append(("".join([*words[:i], masked, *words[i + 1 :]]), word[start:end]))
+    return found
 
 
 def _largest_family(columns: Sequence[str], quantity: str, source: object) -> list[str]:
     families: dict[str, dict[str, str]] = {}
     for name in columns:
-        words = re.split(r"([^A-Za-z0-9]+)", name)
-        for i, word in enumerate(words):
-            if (
-                word in BANDS
-                and not ERRORS.search(name)
-                and (len(words) == 1 or WORDS[quantity].search(name))
-            ):
-                families.setdefault("".join([*words[:i], "*", *words[i + 1 :]]), {})[word] = name
+        if not ERRORS.search(name) and (name in BANDS or WORDS[quantity].search(name)):
+            for family, band in _bands_in(name):
+                families.setdefault(family, {})[band] = name
     sizes = sorted((len(members) for members in families.values()), reverse=True)
     if not sizes or sizes[0] < 2 or (len(sizes) > 1 and sizes[0] == sizes[1]):
         several = [name for name, members in families.items() if sizes and len(members) == sizes[0]]

@@ -76,14 +76,14 @@ class PhotometryTable(Source):
         self.missing, self.max_error = sentinels(quantity, missing), max_error
         names = table.colnames
         self.features = find_features(features, names, quantity=quantity, source=path)
-        self.errors = find_errors(errors, self.features, features, names, source=path)
+        self.errors = find_errors(errors, self.features, features, names, option="data.errors", source=path)
         if limits == "error" and self.errors is None:
             raise ConfigError("data.limits=error needs data.errors, which hold the limits.")
         self._limits_in_errors = limits == "error"
         self.limits = (
             None
             if limits in (None, "error")
-            else find_errors(limits, self.features, features, names, source=path)
+            else find_errors(limits, self.features, features, names, option="data.limits", source=path)
         )
         self.extinction, self._k = extinction, np.zeros(len(self.features))
         if extinction is not None:

@@ -54,18 +54,21 @@ def resample(
     y = torch.arange(out_rows, device=planes.device, dtype=planes.dtype) - (out_rows - 1) / 2
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     output = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)], -1)  # (H', W', 3)
-    source = torch.einsum("bij,hwj->bhwi", matrix.to(planes.dtype), output)  # (B, H', W', 2), in pixels
-    half_size = torch.tensor([columns / 2, rows / 2], device=planes.device, dtype=planes.dtype)
-    grid = source / half_size  # grid_sample's units: ±1 are the outer edges of the outer pixels
+    half_size = torch.tensor([[columns / 2], [rows / 2]], device=planes.device, dtype=planes.dtype)
+    scaled = (
+        matrix.to(planes.dtype) / half_size
+    )  # to grid_sample's units: ±1 are the outer edges of the outer pixels
+    grid = torch.einsum("bij,hwj->bhwi", scaled, output)  # (B, H', W', 2)
 
     def sample(values: Tensor) -> Tensor:
         return F.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     if valid.all():  # the weights are then those of the frame, the same in every band
-        weights = sample(torch.ones_like(planes[:, :1]))
+        weights = sample(torch.ones_like(planes[:1, :1]).expand(len(planes), 1, rows, columns))
         flux = sample(planes)
     else:
         weights = sample(valid.to(planes.dtype))
         flux = sample(planes * valid)
-    inside = (weights >= ENOUGH).expand_as(flux)
-    return torch.where(inside, flux / weights.clamp_min(ENOUGH), 0), inside
+    inside = weights >= ENOUGH
+    # in place, since memory for another batch costs more than what is done with it
+    return flux.div_(weights.clamp_min_(ENOUGH)).mul_(inside), inside.expand_as(flux)

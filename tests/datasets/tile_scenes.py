@@ -53,7 +53,8 @@ def write_stars(
     image = np.full(shape, sky)
     for a, b in zip(x, y, strict=True):
         east, north = np.tensordot(jacobian, np.stack([columns - a, rows - b]), 1)
-        image += flux * abs(np.linalg.det(jacobian)) * np.exp(-(east**2 + north**2) / (2 * sigma**2)) / (2 * np.pi * sigma**2)
+        profile = np.exp(-(east**2 + north**2) / (2 * sigma**2)) / (2 * np.pi * sigma**2)
+        image += flux * abs(np.linalg.det(jacobian)) * profile
     path.parent.mkdir(parents=True, exist_ok=True)
     if compression:
         hdu = fits.CompImageHDU(image.astype(np.float32), header, **compression)

@@ -258,6 +258,9 @@ def test_files_of_two_layouts(tmp_path: Path) -> None:
     good, bad = files.read_many(np.array([0, 1]))
     assert not isinstance(good, DataError)
     assert "b.csv has the bands g, r but" in str(bad)
+    write(tmp_path, "a.csv", time=[1.0, 2.0], flux=[1.0, 2.0], band=["g", "r"])
+    asked = LightCurveFiles(f"{tmp_path}/*.csv", bands=["r"])
+    assert [sample.flux.tolist() for sample in (asked.read(0), asked.read(1))] == [[[0, 0], [2, 0]]] * 2
     for name in ("a.csv", "b.csv"):
         write(tmp_path, name, time=[1.0], flux=[1.0], star=["x"])
     with pytest.raises(DataError, match="both hold the object 'x'"):

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,28 +9,17 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.patterns import found
+from astrocnn.datasets.series import Series, binned, folded, places
 from astrocnn.datasets.single import single
 from astrocnn.datasets.source import Source, Words, without_suffix
 from astrocnn.errors import ConfigError, DataError, listed
-from astrocnn.functional.folding import bin_mean, phase_of
 from astrocnn.io.light_curves import LightCurveColumns, Observations, count_rows, read_observations
 from astrocnn.io.sample import Sample, SampleInfo
 
 __all__ = ["LightCurveFiles"]
 
 Array = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 BANDS = tuple("ugrizyYJHK")  # in this order where the bands are called so
-
-
-@dataclass(frozen=True)
-class Series:
-    """Rows (n,) of one object: ``time``; ``value``, ``variance`` or None, and ``valid`` (n, n_bands)."""
-
-    time: Array
-    value: Array
-    variance: Array | None
-    valid: Bools
 
 
 class LightCurveFiles(Source):
@@ -95,6 +83,7 @@ class LightCurveFiles(Source):
                 without_suffix(key[-1]) or without_suffix(os.path.basename(path)) for key, path in matched
             ]
             self.paths = [(path,) for path in paths]
+        self._asked = bands is not None
         self.bands: tuple[str, ...] = tuple(bands) if bands is not None else self._find_bands()
         self.length = n_bins or length or self._longest()
 
@@ -195,7 +184,9 @@ class LightCurveFiles(Source):
         else:
             series = Series(series.time - first, series.value, series.variance, series.valid)
         if self.n_bins is not None:
-            series = self._binned(series)
+            seen = series.time[series.valid.any(1)]
+            span = (0.0, 1.0) if self._period is not None else (float(seen.min()), float(seen.max()))
+            series = binned(series, *span, n_bins=self.n_bins)
         return self._padded(where, series, read)
 
     def _series(self, number: int) -> tuple[Series, Observations]:
@@ -204,7 +195,7 @@ class LightCurveFiles(Source):
         time, value, band = read.time[rows], read.value[rows], read.band[rows]
         strange = sorted({read.bands[b] for b in np.unique(band)} - set(self.bands))
         own = np.array([self.bands.index(name) if name in self.bands else -1 for name in read.bands])
-        if strange and self._held is None and len(self.bands) == 1:
+        if strange and not self._asked and self._held is None:
             raise DataError(
                 f"{self.paths[number][0]} has the bands {listed(strange)} but {self.paths[0][0]} has "
                 f"{listed(self.bands)}; name the wanted ones with data.bands=[...]."
@@ -221,7 +212,7 @@ class LightCurveFiles(Source):
             wanted &= np.isfinite(time)
         time, value, column, valid = time[wanted], value[wanted], column[wanted], valid[wanted]
         variance = None if error is None else np.where(valid, error[wanted], 0) ** 2
-        place, times = _places(time, column, len(self.bands))
+        place, times = places(time, column, len(self.bands))
         shape = (len(times), len(self.bands))
         series = Series(
             times, np.zeros(shape), None if variance is None else np.zeros(shape), np.zeros(shape, bool)
@@ -242,32 +233,7 @@ class LightCurveFiles(Source):
                 f"{where}: its period is {period:g} and its epoch {epoch:g}; a period is above 0; give both "
                 "(data.period, data.epoch), or leave the object out with data.on_bad=skip."
             )
-        phase = phase_of(series.time, period=period, epoch=epoch)
-        order = np.argsort(phase, kind="stable")[: int(np.isfinite(phase).sum())]
-        variance = None if series.variance is None else series.variance[order]
-        return Series(phase[order], series.value[order], variance, series.valid[order])
-
-    def _binned(self, series: Series) -> Series:
-        seen = series.time[series.valid.any(1)]
-        low, high = (0.0, 1.0) if self._period is not None else (float(seen.min()), float(seen.max()))
-        edges = np.linspace(low, high if high > low else low + 1.0, self.length + 1)
-        parts = [
-            bin_mean(
-                series.time,
-                series.value[:, b],
-                series.valid[:, b],
-                edges,
-                variance=None if series.variance is None else series.variance[:, b],
-            )
-            for b in range(len(self.bands))
-        ]
-        variance = np.stack([np.zeros(self.length) if v is None else v for _, _, v in parts], 1)
-        return Series(
-            (edges[1:] + edges[:-1]) / 2,
-            np.stack([mean for mean, _, _ in parts], 1),
-            None if series.variance is None else variance,
-            np.stack([filled for _, filled, _ in parts], 1),
-        )
+        return folded(series, period=period, epoch=epoch)
 
     def _padded(self, where: str, series: Series, read: Observations) -> Sample:
         n = len(series.time)
@@ -286,25 +252,3 @@ class LightCurveFiles(Source):
             noise = single(variance, valid, f"{where}: its variance")
         flux = single(values[1:], valid[1:], f"{where}: its flux")
         return Sample(self._info(read), np.vstack([values[:1].astype(np.float32), flux]), valid, noise)
-
-
-def _places(time: Array, column: NDArray[np.int64], n_bands: int) -> tuple[NDArray[np.int64], Array]:
-    """The row of each observation (n,), −1 for none, and the time of each row: equal times of several bands share
-    one, and a band that is observed twice at one time has two.
-    """
-    if n_bands == 1:
-        stamped = np.isfinite(time)
-        if (np.diff(time[stamped]) >= 0).all():
-            return np.arange(len(time)), time
-        order = np.flatnonzero(stamped)[np.argsort(time[stamped], kind="stable")]
-        place = np.full(len(time), -1)
-        place[order] = np.arange(len(order))
-        return place, time[order]
-    order = np.lexsort((column, time))
-    again = np.zeros(len(time), np.int64)  # how often this band has been seen at this time before
-    same = (np.diff(time[order]) == 0) & (np.diff(column[order]) == 0)
-    for i in np.flatnonzero(same):
-        again[order[i + 1]] = again[order[i]] + 1
-    keys = np.stack([time, again], 1)
-    rows, place = np.unique(keys, axis=0, return_inverse=True)
-    return place.reshape(-1), rows[:, 0]

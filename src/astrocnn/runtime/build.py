@@ -13,6 +13,7 @@ from astrocnn.batch import DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import AstrocnnError, ConfigError
 from astrocnn.functional.seeding import seed_of
+from astrocnn.runtime.option_types import check_types
 from astrocnn.tasks.base import BaseTask
 
 __all__ = ["build", "build_data", "build_task", "fit_normalize", "instantiated", "plain", "set_values"]
@@ -37,6 +38,15 @@ def instantiated(config: Any, name: str, **extra: Any) -> Any:
         ) from error
 
 
+def check_options(config: Any, name: str) -> None:
+    """Raise a :class:`ConfigError` where a value is of a kind that the node's target does not take."""
+    try:
+        target = get_class(config._target_)
+    except Exception:  # whatever is wrong with it, making it says so
+        return
+    check_types(target, plain(config), name)
+
+
 def plain(config: Any) -> Any:
     """A node's resolved content as dicts, lists and primitives."""
     return OmegaConf.to_container(config, resolve=True)
@@ -55,6 +65,7 @@ def build_data(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     Raises:
         AstrocnnError: the files, the table or the options do not fit.
     """
+    check_options(cfg.data, "data")
     datamodule: ObjectDataModule = instantiated(cfg.data, "data")
     spec = datamodule.probe()
     set_values(cfg, {f"data.{key}": value for key, value in datamodule.filled().items() if key in cfg.data})
@@ -115,6 +126,7 @@ def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int, ...]) ->
     """One forward pass of a batch of two on the meta device must give ``expected``."""
     pair = f"model={choice('model')} and data={choice('data')}"
     size = "×".join(map(str, spec.image_shape))
+    check_options(cfg.model, "model")
     with torch.device("meta"):
         network = instantiated(cfg.model, f"model={choice('model')}").eval()
         try:

@@ -1,20 +1,27 @@
 """The command line. Nothing heavy is imported before a job starts, so that --help answers at once."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, ConfigCompositionException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from astrocnn.errors import AstrocnnError
 from astrocnn.paths import config_dir
+from astrocnn.runtime.overrides import explained
 
 __all__ = ["evaluate", "inspect_data", "predict", "simulate", "train"]
+
+FULL_ERROR = "HYDRA_FULL_ERROR"  # set to 1, errors come with a traceback
+OF_VALUES = (InterpolationResolutionError, MissingMandatoryValue)  # found when a value is needed
+OF_WORDS = (ConfigCompositionException, OverrideParseException, *OF_VALUES)
 
 
 class JobError(CompactHydraException):
@@ -32,19 +39,33 @@ def command(name: str) -> Callable[[], None]:
     def job(cfg: DictConfig) -> None:
         try:
             getattr(import_module(f"astrocnn.runtime.{name}"), name)(cfg)
-        except AstrocnnError as error:
-            print(f"{name}: {error}", file=sys.stderr, flush=True)
+        except (AstrocnnError, *OF_VALUES) as error:
+            said = str(error) if isinstance(error, AstrocnnError) else explained(error)
+            print(f"{name}: {said}", file=sys.stderr, flush=True)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise JobError(str(error)) from error
             raise SystemExit(1) from None
 
     def main() -> None:
         OmegaConf.register_new_resolver("short_hash", short_hash, replace=True)
+        asked = os.environ.get(FULL_ERROR)
+        os.environ[FULL_ERROR] = "1"  # so that Hydra leaves its errors to us
         try:
             hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)(job)()
         except KeyboardInterrupt:  # before or after the training, which has its own way to stop
             print(f"\n{name}: stopped.", file=sys.stderr, flush=True)
             raise SystemExit(130) from None
+        except JobError:
+            raise SystemExit(1) from None
+        except OF_WORDS as error:
+            if asked == "1":
+                raise
+            print(f"{name}: {explained(error)}", file=sys.stderr, flush=True)
+            raise SystemExit(1) from None
+        finally:
+            os.environ.pop(FULL_ERROR, None)
+            if asked is not None:
+                os.environ[FULL_ERROR] = asked
 
     return main
 

@@ -7,7 +7,7 @@ from astrocnn.errors import DataError
 
 __all__ = ["single"]
 
-FLOAT32 = np.finfo(np.float32)
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 
 
 def single(values: NDArray[np.float64], valid: NDArray[np.bool_], what: str) -> NDArray[np.float32]:
@@ -23,9 +23,9 @@ def single(values: NDArray[np.float64], valid: NDArray[np.bool_], what: str) -> 
     """
     kept = np.where(valid, values, 0.0)
     largest = float(np.abs(kept).max()) if kept.size else 0.0
-    if largest > FLOAT32.max or 0 < largest < FLOAT32.tiny:
+    if largest > LARGEST or 0 < largest < SMALLEST:
         raise DataError(
-            f"{what} reaches {largest:.3g}, outside the range of float32 ({FLOAT32.tiny:.0e} to {FLOAT32.max:.0e}); "
+            f"{what} reaches {largest:.3g}, outside the range of float32 ({SMALLEST:.0e} to {LARGEST:.0e}); "
             "write the fluxes in another unit, such as 1e-17 of this one."
         )
     with np.errstate(under="ignore"):

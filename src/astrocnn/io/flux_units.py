@@ -250,9 +250,9 @@ def _physical(text: str) -> tuple[float, str] | None:
     for kind, of in kinds.items():
         try:
             return float(of(unit).to(units.nJy)), kind.partition(" ")[0]
-        except (units.UnitConversionError, AttributeError, TypeError):
+        except (units.UnitsError, AttributeError, TypeError, ArithmeticError):
             continue
     try:
         return float(unit.to(units.Unit("erg s-1 cm-2 AA-1"))) * FLAM_NJY / C_ANGSTROM, "wavelength"
-    except (units.UnitConversionError, AttributeError, TypeError):
+    except (units.UnitsError, AttributeError, TypeError, ArithmeticError):
         return None

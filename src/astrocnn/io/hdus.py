@@ -221,6 +221,11 @@ def _converted(path: str | os.PathLike[str], hdus: fits.HDUList) -> Iterator[Hdu
         shape: tuple[int, ...] = ()
         if type(hdu) in (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU):  # random groups are no image
             shape = tuple(hdu.shape)
+        if not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise DataError(
+                f"{path}, HDU {number}: its axes are {shape[::-1]}; lengths of axes must be whole and not negative; "
+                "the file is damaged; copy or download it again."
+            )
         if 0 in shape:
             shape = ()
         yield Hdu(number, str(header.get("EXTNAME", "")).strip(), header, shape, partial(_data, path, hdu))

@@ -17,6 +17,7 @@ __all__ = ["ASTROPY", "Header", "NotPlainError", "extent", "header_at"]
 BLOCK = 2880
 CARD = 80
 END = b"END     "
+XTENSION = b"XTENSION= "
 LONGEST_HEADER = 16 * 2**20
 MOST_AXES = 999  # and columns of a table, in the standard
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
@@ -130,13 +131,14 @@ def header_at(
     start = raw[:10]
     if number == 0 and start != b"SIMPLE  = ":
         raise NotPlainError("no SIMPLE card")
-    if number > 0 and start != b"XTENSION= ":
+    if number > 0 and start != XTENSION:
         return None, offset
     while True:
         if (end := _end(raw)) is not None:
             return Header(bytes(raw[:end])), offset + len(raw)
         more = file.read(BLOCK)
-        if len(more) < BLOCK or len(raw) > LONGEST_HEADER:
+        # where the next HDU begins its END card has been lost, and the cards of two HDUs would be taken for one's
+        if len(more) < BLOCK or len(raw) > LONGEST_HEADER or more.startswith(XTENSION):
             raise DataError(
                 f"{path}, HDU {number}: the header has no END card; "
                 "the file is truncated or not FITS; copy or download it again."

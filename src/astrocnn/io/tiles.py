@@ -147,8 +147,9 @@ def named(hdu: ImageHdu, wanted: str | int) -> bool:
     """Whether an HDU is the one, or one of those, that ``wanted`` names: its number, its EXTNAME, or PRIMARY."""
     if hdu.number == wanted or str(hdu.number) == wanted:
         return True
-    text = str(wanted).upper()
-    return hdu.name.upper() == text or (hdu.number == 0 and text == "PRIMARY")
+    if isinstance(wanted, int):
+        return False
+    return hdu.name.upper() == wanted.upper() or (hdu.number == 0 and wanted.upper() == "PRIMARY")
 
 
 def select(

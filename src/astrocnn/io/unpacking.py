@@ -14,7 +14,7 @@ from typing import IO, Any, TypeAlias
 from astrocnn.errors import DataError
 from astrocnn.paths import cache_dir
 
-__all__ = ["is_packed", "opened", "unpacked"]
+__all__ = ["again", "is_packed", "opened", "unpacked"]
 
 Path: TypeAlias = str | os.PathLike[str]
 PACKINGS: dict[bytes, Callable[..., Any]] = {
@@ -84,6 +84,11 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
                     )
                 whole.write(part)
         whole.flush()
-        with open(os.dup(whole.fileno()), "rb") as file:  # read-only, as astropy asks for
-            file.seek(0)
+        with again(whole) as file:
             yield file
+
+
+def again(file: IO[bytes]) -> IO[bytes]:
+    """The same file from its beginning, read-only, for one who closes what he is given, as astropy does."""
+    file.seek(0)  # of both, which share their position
+    return open(os.dup(file.fileno()), "rb")

@@ -15,7 +15,7 @@ from astrocnn.io.compressed import check_parts
 from astrocnn.io.float32 import physical, scaling
 from astrocnn.io.headers import ASTROPY, NotPlainError, header_at
 from astrocnn.io.tiles import Cards, ImageHdu, Path, TileHeader, value_of
-from astrocnn.io.unpacking import opened, unpacked
+from astrocnn.io.unpacking import again, opened, unpacked
 
 __all__ = ["OpenImage", "Unpacked"]
 
@@ -87,7 +87,7 @@ class OpenImage:
                     raise self._changed() from error
                 self._pixels = np.asarray(plain).reshape(hdu.shape)
             else:
-                self._section = self._by_astropy(stack, path if whole is None else whole)
+                self._section = self._by_astropy(stack, path if whole is None else again(whole))
             self._scale = self._scaling()
             self._stack = stack.pop_all()
 

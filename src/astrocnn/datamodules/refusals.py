@@ -18,16 +18,28 @@ def refuse(problems: list[Problem], *, skip: bool) -> None:
     """Raise a :class:`DataError` that counts and lists ``problems``, unless they are to be skipped."""
     if not problems or skip:
         return
-    kinds = Counter(problem.reason for problem in problems).most_common()
+    kinds = Counter(map(_kind, problems)).most_common()
     parts = []
-    for reason, n in kinds[:MOST_KINDS]:
-        who = [problem.id or problem.path for problem in problems if problem.reason == reason]
-        parts.append(f"{n} × {reason} ({listed(who)})" if n > 1 else f"{reason} ({who[0]})")
+    for kind, n in kinds[:MOST_KINDS]:
+        first, *others = [problem for problem in problems if _kind(problem) == kind]
+        reason, who = first.reason.rstrip("."), [problem.id or problem.path for problem in others]
+        own = f"{reason} ({first.id or first.path})"
+        if others and kind != reason:  # the reason names the first one's file
+            own = f"{reason} (and so {listed(who)})"
+        elif others:
+            own = f"{n} × {kind} ({listed([first.id or first.path, *who])})"
+        parts.append(own)
     more = f"; and {len(kinds) - MOST_KINDS} more" if len(kinds) > MOST_KINDS else ""
     raise DataError(
         f"{len(problems)} input(s) cannot be used: {'; '.join(parts)}{more}. "
         "Mend them, or go on without them with data.on_bad=skip, which lists them in a table."
     )
+
+
+def _kind(problem: Problem) -> str:
+    """The reason without the file that it may begin with, alike for several files."""
+    reason = problem.reason.removeprefix(problem.path) if problem.path else problem.reason
+    return reason.lstrip(":, ").rstrip(".")
 
 
 def skipped_table(problems: list[Problem]) -> Table:

@@ -217,6 +217,11 @@ def _plane(
     match = _partner(several, image)
     if match is None:
         content = listed([hdu.label for hdu in every], most=8) or "none"
+        if not several:
+            raise DataError(
+                f"{where} has no image HDU {wanted!r}, which is to be the {role}; its images are {content}; choose one "
+                f"with {layer.option}.hdu=..."
+            )
         raise DataError(
             f"{where}: which HDU is the {role} of {path}, {image.label}, is not clear; its images are "
             f"{content}; choose one with {layer.option}.hdu=..."

@@ -178,6 +178,10 @@ def test_patterns() -> None:
     assert find_errors("e_*mag", ["gmag"], None, ["gmag", "e_gmag"], option="data.errors", source="t") == [
         "e_gmag"
     ]
+    with pytest.raises(
+        DataError, match=r"data\.errors='mag_err_g_lsst' is one column for 2 features \(a, b\)"
+    ):
+        find_errors("mag_err_g_lsst", ["a", "b"], None, columns, option="data.errors", source="t")
     with pytest.raises(DataError, match="names 1 columns for 2 features"):
         find_errors(["e"], ["a", "b"], None, columns, option="data.errors", source="t")
 

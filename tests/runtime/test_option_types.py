@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from astropy.table import Table
 from omegaconf import OmegaConf
 
 from astrocnn.errors import ConfigError
@@ -103,3 +104,12 @@ def test_the_command_says_so(
 ) -> None:
     assert command("train", *words, f"run_dir={tmp_path}/run") == 1
     assert capsys.readouterr().err.startswith(message)
+
+
+def test_a_network_of_images_for_rows_of_a_table(command: Any, capsys: Any, tmp_path: Path) -> None:
+    Table({"mag_g": [20.0, 21.0], "mag_r": [20.5, 20.0], "label": [0, 1]}).write(tmp_path / "t.csv")
+    words = ["data=table", f"data.catalog={tmp_path}/t.csv"]
+    for model in ("resnet", "simple_cnn"):
+        assert command("train", *words, f"model={model}", f"run_dir={tmp_path}/{model}") == 1
+        said = capsys.readouterr().err
+        assert f"model={model} and data=table do not go together: an object has the shape 2, but" in said

@@ -77,8 +77,13 @@ def find_errors(
                 f"({listed(features, most=12)}); give one for each, in their order."
             )
         return names
-    if "*" not in wanted and len(features) == 1:
-        return [wanted]
+    if "*" not in wanted:
+        if len(features) == 1:
+            return [wanted]
+        raise DataError(
+            f"{option}={wanted!r} is one column for {len(features)} features ({listed(features, most=12)}); give a "
+            "pattern with * for the band, or a list with one for each."
+        )
     matched = _matched(wanted, columns)
     bands = [_band_of(name, pattern) for name in features]
     missing = [name for name, band in zip(features, bands, strict=True) if band not in matched]

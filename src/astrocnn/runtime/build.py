@@ -40,11 +40,16 @@ def instantiated(config: Any, name: str, **extra: Any) -> Any:
 
 def check_options(config: Any, name: str) -> None:
     """Raise a :class:`ConfigError` where a value is of a kind that the node's target does not take."""
+    if (target := class_of(config)) is not None:
+        check_types(target, plain(config), name)
+
+
+def class_of(config: Any) -> Any:
+    """The class of a node's ``_target_``; None where there is none, as making it will say."""
     try:
-        target = get_class(config._target_)
-    except Exception:  # whatever is wrong with it, making it says so
-        return
-    check_types(target, plain(config), name)
+        return get_class(config._target_)
+    except Exception:
+        return None
 
 
 def plain(config: Any) -> Any:
@@ -126,6 +131,12 @@ def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int, ...]) ->
     """One forward pass of a batch of two on the meta device must give ``expected``."""
     pair = f"model={choice('model')} and data={choice('data')}"
     size = "×".join(map(str, spec.image_shape))
+    made_for = getattr(class_of(cfg.model), "input_shape", spec.image_shape)
+    if len(made_for) != len(spec.image_shape):
+        raise ConfigError(
+            f"{pair} do not go together: an object has the shape {size}, but the network takes shapes such as "
+            f"{'×'.join(map(str, made_for))}; choose a model for such objects (scripts/inspect_data.py shows them)."
+        )
     check_options(cfg.model, "model")
     with torch.device("meta"):
         network = instantiated(cfg.model, f"model={choice('model')}").eval()

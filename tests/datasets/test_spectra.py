@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from pyarrow import parquet
 
 from astrocnn.datasets.packed import pack
 from astrocnn.datasets.spectra import SpectrumFiles
@@ -87,7 +89,10 @@ def csv(path: Path) -> None:
 
 def reversed_parquet(path: Path) -> None:
     c = columns("f8")
-    Table({k: v[::-1] for k, v in {"wave": WAVE, **c}.items() if k != "loglam"}).to_pandas().to_parquet(path)
+    reverse = {k: np.asarray(v)[::-1] for k, v in {"wave": WAVE, **c}.items() if k != "loglam"}
+    parquet.write_table(
+        pyarrow.table({k: v.astype(v.dtype.newbyteorder("=")) for k, v in reverse.items()}), path
+    )
 
 
 def image(path: Path) -> None:

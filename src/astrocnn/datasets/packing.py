@@ -128,7 +128,7 @@ class _Packer:
     ) -> None:
         self.files, self.numbers, self.shape, self.bands = files, numbers, shape, tuple(bands)
         self.sky, self.max_bad = sky, max_bad
-        self.n_workers = n_workers or _cores()
+        self.n_workers = n_workers or _cores() + 1  # one may wait for the disc
 
     @property
     def n_bytes(self) -> int:

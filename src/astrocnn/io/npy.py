@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["RowWriter"]
+
+SYNC_BYTES = 32 * 2**20
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 class RowWriter:
@@ -34,6 +38,7 @@ class RowWriter:
         descr = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(header, descr)
         self._start = header.tell()
+        self._lock, self._waiting = threading.Lock(), 0
         self._row_bytes = math.prod(shape[1:]) * self.dtype.itemsize
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         try:
@@ -51,9 +56,17 @@ class RowWriter:
         """Write ``rows``, each of the shape of one, from ``row`` on, without a copy of those that lie in one piece."""
         pieces = [np.ascontiguousarray(each, self.dtype).reshape(-1).view(np.uint8).data for each in rows]
         offset = self._start + row * self._row_bytes
+        size = self._row_bytes * len(pieces)
         done = os.pwritev(self._file, pieces, offset)
-        if done < self._row_bytes * len(pieces):
+        if done < size:
             self._put(b"".join(pieces)[done:], offset + done)
+        with self._lock:
+            self._waiting += size
+            due = self._waiting >= SYNC_BYTES
+            if due:
+                self._waiting = 0
+        if due:  # the disc writes while other threads read, instead of all at the end
+            _sync(self._file)
 
     def write_array(self, row: int, rows: NDArray[Any]) -> None:
         """Write an array of rows from ``row`` on."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 from astrocnn.errors import DataError, listed
 from astrocnn.io.hdus import Hdu, astropy_hdus, plain_hdus
 from astrocnn.io.headers import NotPlainError
+from astrocnn.io.small import open_at_once
 from astrocnn.io.unpacking import is_packed, opened
 
 __all__ = ["HDUS", "Path", "Walk", "one_grid", "with_hdus"]
@@ -24,9 +25,10 @@ def with_hdus(path: Path, use: Callable[["Walk"], T]) -> T:
         DataError: the file cannot be read, besides what ``use`` raises.
     """
     try:
-        with open(path, "rb") as file:
+        file, size = open_at_once(path)
+        with file:
             try:
-                return use(Walk(path, plain_hdus(path, file)))
+                return use(Walk(path, plain_hdus(path, file, size=size)))
             except NotPlainError:
                 pass
         if is_packed(path):

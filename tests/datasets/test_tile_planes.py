@@ -322,7 +322,10 @@ def test_broken_tiles_are_listed_and_the_others_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (Mask(hdu="DQ"), r"has no image HDU 'DQ', which is to be the mask; its images are HDU 1 \(SCI\).*data\.mask\.hdu="),
+        (
+            Mask(hdu="DQ"),
+            r"has no image HDU 'DQ', which is to be the mask; its images are HDU 1 \(SCI\).*data\.mask\.hdu=",
+        ),
         (Mask(hdu="SMALL"), r"HDU 2 \(SMALL\): the mask is 5 × 5 pixels but the tile .* is 50 × 60"),
     ],
 )

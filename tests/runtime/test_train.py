@@ -108,8 +108,8 @@ def test_a_folder_in_use_is_not_touched(run: Path, small: list[str], command, ca
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["model=resnett"], "Could not find 'model/resnett'"),
-        (["data=lense"], "Could not find 'data/lense'"),
+        (["model=resnett"], "model=resnett is not known; choose from"),
+        (["data=lense"], "data=lense is not known; choose from"),
         (["data.catalog=nowhere.csv"], "nowhere.csv"),
         (["data.label=is_rong"], "is_ring"),
         (["data.label=null"], "training and testing need labels"),

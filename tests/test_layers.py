@@ -9,7 +9,7 @@ import pytest
 
 SRC = Path(__file__).resolve().parents[1] / "src" / "astrocnn"
 LAYERS = [
-    {"batch", "errors", "paths", "progress", "__init__"},
+    {"batch", "errors", "paths", "processes", "progress", "__init__"},
     {"functional", "io"},
     {"networks", "losses", "metrics", "datasets", "transforms", "simulate"},
     {"datamodules", "tasks"},

@@ -126,6 +126,24 @@ def test_portions_cover_every_row_once(tmp_path: Path, monkeypatch: pytest.Monke
         np.testing.assert_array_equal(flux, np.nan_to_num(CUBES))
 
 
+def test_chunks_of_hdf5_that_were_never_written_are_no_images_of_zeros(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        images = file.create_dataset("images", (10, 3, 20, 16), "f4", chunks=(2, 3, 10, 16))
+        images[:3] = CUBES[:3]  # of rows 2 and 3 the chunks are there
+        images[6:8, :, :10] = CUBES[6:8, :, :10]  # one chunk of two
+        file.create_dataset("empty/images", (10, 3, 20, 16), "f4")
+        file.create_dataset("gaps/images", (10, 3, 20, 16), "f4", chunks=(1, 3, 20, 16), fillvalue=np.nan)[
+            0
+        ] = 1
+    stack = CutoutStack(str(tmp_path / "a.h5"), hdu="images")
+    rows = list(stack.read_many(np.arange(10)))
+    assert [isinstance(row, Sample) for row in rows] == [True] * 4 + [False] * 6
+    assert "a.h5, images: the pixels of this row were never written" in str(rows[7])
+    for name, message in (("empty/images", "were never written"), ("gaps/images", "no pixel is valid")):
+        with pytest.raises(DataError, match=message):
+            CutoutStack(str(tmp_path / "a.h5"), hdu=name).read(5)
+
+
 @pytest.mark.parametrize("dtype", ["u1", "b1", "i2", ">u2", "f2", "f8", "i8"])
 def test_types_of_numbers(tmp_path: Path, dtype: str) -> None:
     values = (np.abs(np.nan_to_num(CUBES)) * 50).astype(dtype)

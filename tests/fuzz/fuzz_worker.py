@@ -28,7 +28,7 @@ from fuzz_seeds import Seed, real_seeds, written_seeds
 from astrocnn.errors import AstrocnnError
 from astrocnn.io.sample import Sample
 
-SECONDS = 30  # of computing
+SECONDS, WALL_SECONDS = 30, 180  # of computing, and of waiting
 MEMORY = 3 * 2**30  # addresses, above those of the libraries
 PEAK = 400 * 2**20  # resident
 REMEDY = re.compile(
@@ -99,6 +99,7 @@ def run(
     reset_peak()
     before, start = peak_bytes(), time.perf_counter()
     signal.setitimer(signal.ITIMER_PROF, SECONDS)  # which ends the process, whatever it is in
+    faulthandler.dump_traceback_later(WALL_SECONDS, exit=True)  # likewise
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -117,6 +118,7 @@ def run(
         found["end"], found["message"] = "FAILED", traceback.format_exc(limit=-8)
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
     # those of files left open come late and at random, from what an exception of a library still holds; those of
     # pictures tell of odd metadata
     strange = [

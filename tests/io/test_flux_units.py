@@ -123,7 +123,6 @@ def test_a_real_astropy_header() -> None:
         ({"BUNIT": "Jy/beam"}, "BMAJ and BMIN"),
         ({"BUNIT": "erg/s/cm2/A"}, "pivot wavelength PHOTPLAM"),
         ({"BUNIT": "MJy/sr"}, r"needs the area of a pixel.*data\.pixel_scale_arcsec"),
-        ({"BSOFTEN": 40.0, "BOFFSET": 0.0, "MAGZERO": 25.0}, "stored as asinh magnitudes"),
         ({"MAGZERO": math.nan}, "there is none of FLUXMAG0"),
     ],
 )

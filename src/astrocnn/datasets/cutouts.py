@@ -42,6 +42,8 @@ class CutoutFiles(Source):
         DataError: a pattern matches nothing, or other files than FITS are asked for what only FITS has.
     """
 
+    own_files = True
+
     def __init__(
         self,
         images: str | Mapping[str, str],

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from astrocnn.batch import Batch
 from astrocnn.datasets.equal_rows import equal_rows, probes
@@ -49,7 +50,8 @@ class PackedArray:
 
     def _map(self, name: str) -> Any:
         path = self.folder / f"{name}.npy"
-        return np.asarray(np.load(path, mmap_mode="r")) if path.exists() else None
+        # torch takes no array that cannot be written; writing to this one would change no file
+        return np.asarray(np.load(path, mmap_mode="c")) if path.exists() else None
 
     def __reduce__(self) -> tuple[type["PackedArray"], tuple[Path]]:
         return type(self), (self.folder,)  # a worker maps the files itself, instead of being sent the pixels
@@ -58,17 +60,19 @@ class PackedArray:
         return len(self._image)
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
-        """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 if it was packed."""
-        # numpy throughout: torch would start its threads for a fill that takes a millisecond
-        batch = {"image": torch.from_numpy(self._image[rows])}  # (B, C, H, W)
+        """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 if it was packed.
+
+        Where all pixels are valid, ``valid`` is one True expanded to the shape, which cannot be written in place.
+        """
+        index = torch.from_numpy(rows)
+        batch = {"image": _gathered(self._image, index)}  # (B, C, H, W)
         if self._bits is None or (self.valid_fraction[rows] == 1).all():
-            valid = np.ones((len(rows), *self.shape), np.bool_)
+            batch["valid"] = torch.ones((), dtype=torch.bool).expand(len(rows), *self.shape)
         else:  # of all rows, since writing some among others costs more than to unpack those that are whole
             flat = np.unpackbits(self._bits[rows], axis=1, count=math.prod(self.shape))  # (B, C*H*W)
-            valid = flat.view(np.bool_).reshape(-1, *self.shape)
-        batch["valid"] = torch.from_numpy(valid)
+            batch["valid"] = torch.from_numpy(flat.view(np.bool_).reshape(-1, *self.shape))
         if self._variance is not None:
-            batch["variance"] = torch.from_numpy(self._variance[rows])
+            batch["variance"] = _gathered(self._variance, index)
         return batch
 
     def equal_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -87,6 +91,11 @@ class PackedArray:
         with suppress(OSError), atomic_path(path) as part:
             np.save(part, made)
         return made
+
+
+def _gathered(array: NDArray[np.float32], index: Tensor) -> Tensor:
+    """Rows of an array, copied by all threads of torch."""
+    return torch.index_select(torch.from_numpy(array), 0, index)
 
 
 def pack(

@@ -17,6 +17,7 @@ from astrocnn.io.cache import cached_folder, fingerprint, seal, sealed
 from astrocnn.io.npy import RowWriter
 from astrocnn.io.sample import Block, Sample, SampleInfo
 from astrocnn.paths import cache_dir
+from astrocnn.processes import in_processes, may_fork
 from astrocnn.progress import track
 
 __all__ = ["FORMAT", "VERSION", "packed_folder", "planes"]
@@ -49,8 +50,8 @@ def packed_folder(
         bands: the planes to take, by name where the files name them.
         sky: also keep the position of each centre.
         max_bad: stop when more objects than this cannot be packed; None goes on to the end.
-        n_workers: threads; None for one a core. (Threads, since opening, reading and writing release the
-            interpreter and the rest is short; processes take longer to start than 8,000 files to read.)
+        n_workers: processes where each object has files of its own (threads elsewhere, and on other systems than
+            Linux); None for one more than there are cores, since one may wait for the disc.
 
     Raises:
         DataError: too little space, a file is gone, or more than ``max_bad`` cannot be packed.
@@ -112,7 +113,7 @@ class _Packer:
         bands: the planes to take.
         sky: also keep the positions.
         max_bad: stop when more objects than this cannot be packed; None goes on to the end.
-        n_workers: threads; None for one a core.
+        n_workers: processes or threads; None for one more than there are cores.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class _Packer:
     ) -> None:
         self.files, self.numbers, self.shape, self.bands = files, numbers, shape, tuple(bands)
         self.sky, self.max_bad = sky, max_bad
-        self.n_workers = n_workers or _cores() + 1  # one may wait for the disc
+        self.n_workers = n_workers or _cores() + 1
 
     @property
     def n_bytes(self) -> int:
@@ -181,10 +182,18 @@ class _Packer:
 
     def _outcomes(self, writers: dict[str, RowWriter]) -> Iterator[Outcome]:
         """(row, reason) of each bad object and (row, (valid fraction, ra, dec)) of each other."""
+        tasks = self.files.tasks(self.numbers)
+        if self.files.own_files and self.n_workers > 1 and len(tasks) > 1 and may_fork():
+            # most of the time of a small file is the interpreter's, which threads would wait for in turns
+            for outcomes in in_processes(
+                lambda rows: self._rows(rows, writers), tasks, self.n_workers, forked=True
+            ):
+                yield from outcomes
+            return
         executor = ThreadPoolExecutor(self.n_workers)
         waiting: set[Future[list[Outcome]]] = set()
         try:
-            for rows in self.files.tasks(self.numbers):
+            for rows in tasks:
                 waiting.add(executor.submit(self._rows, rows, writers))
                 if len(waiting) >= TASKS_A_WORKER * self.n_workers:
                     done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

@@ -55,12 +55,14 @@ class Source(ABC):
 
     Attributes:
         words: how messages call the objects.
+        own_files: whether each object is read from files that are opened for it, so that processes can share the work.
         ids: one id an object.
         paths: one tuple of paths an object, the first of which names it in messages.
         incomplete: (id, reason) of each object that was found but cannot be read.
     """
 
     words: ClassVar[Words] = Words()
+    own_files: ClassVar[bool] = False
     ids: Sequence[str]
     paths: Sequence[tuple[str, ...]]
     incomplete: list[tuple[str, str]]
@@ -103,7 +105,9 @@ class Source(ABC):
         return [rows[start : start + ROWS_A_TASK] for start in range(0, len(rows), ROWS_A_TASK)]
 
     def read_many(self, numbers: NDArray[np.int64], *, sky: bool = False) -> Iterator[Sample | DataError]:
-        """The values of each object of one portion, or why it cannot be used. Called from several threads."""
+        """The values of each object of one portion, or why it cannot be used. Called from several threads or,
+        of sources with :attr:`own_files`, processes.
+        """
         for number in numbers:
             try:
                 yield self.read(int(number), sky=sky)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
-from astrocnn.io.float32 import physical, scaling, to_float32
+from astrocnn.io.float32 import Scaling, to_float32
 from astrocnn.io.layers import Mask, Variance
 from astrocnn.io.quality import good_pixels
 from astrocnn.io.sample import Sample, SampleInfo
@@ -85,11 +85,11 @@ class RowSamples:
 
     def _values(self, stack: Stack, row: NDArray[Any]) -> NDArray[Any]:
         """Physical values (C, H, W): float32 where that loses nothing, else float64."""
-        scale, zero, blank = scaling(stack.header)
+        scaling = Scaling.of(stack.header)
         exact = (row.dtype.kind == "f" and row.dtype.itemsize <= 4) or row.dtype.itemsize == 1
-        if exact and (scale, zero) == (1.0, 0.0) and blank is None:
+        if exact and scaling.linear and scaling.blank is None:
             return self._grid(stack, row).astype(np.float32)
-        return self._grid(stack, physical(row, scale, zero, blank))
+        return self._grid(stack, scaling.physical(row))
 
     def _grid(self, stack: Stack, row: NDArray[Any]) -> NDArray[Any]:
         """A row as (C, H, W)."""

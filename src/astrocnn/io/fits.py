@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError
-from astrocnn.io.float32 import physical, scaling, to_float32
+from astrocnn.io.float32 import Scaling, to_float32
 from astrocnn.io.flux_units import HasKeywords, flux_factor, needs_pixel_area
 from astrocnn.io.hdus import Hdu
 from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
@@ -237,18 +237,15 @@ def _plane_pixels(
 ) -> NDArray[np.float32]:
     stored = hdu.load()
     try:
-        scale, zero, blank = scaling(hdu.header)
-        if (
-            stored.dtype.kind == "f"
-            and stored.dtype.itemsize == 4
-            and (scale, zero) == (1, 0)
-            and factor is None
-        ):
+        scaling = Scaling.of(hdu.header)
+        if stored.dtype.kind == "f" and stored.dtype.itemsize == 4 and scaling.linear and factor is None:
             return stored.astype(np.float32).reshape(shape)
-        values = physical(stored, scale, zero, blank).reshape(shape)
+        values = scaling.physical(stored).reshape(shape)
         if factor is not None:
             values *= factor
-        return to_float32(values, exact=stored.dtype.itemsize <= 4 and stored.dtype.kind == "f")
+        return to_float32(
+            values, exact=stored.dtype.itemsize <= 4 and stored.dtype.kind == "f" and scaling.asinh is None
+        )
     except DataError as error:
         raise DataError(f"{walk.path}, {hdu.label}: {error}") from error
 
@@ -292,7 +289,7 @@ def _noise(
     shapes = _fit(walk, hdus, variance, info)
     try:
         planes = [
-            physical(hdu.load(), *scaling(hdu.header)).reshape(shape)
+            Scaling.of(hdu.header).physical(hdu.load()).reshape(shape)
             for hdu, shape in zip(hdus, shapes, strict=True)
         ]
         return to_variance(np.concatenate(planes), variance.kind, factor=1.0 if factor is None else factor)

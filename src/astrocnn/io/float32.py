@@ -1,6 +1,7 @@
 """Numbers of any stored type to float32, with a bounded loss."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
 
-__all__ = ["LOSS", "physical", "scaling", "to_float32", "unsigned"]
+__all__ = ["KEYWORDS", "LOSS", "Scaling", "to_float32", "unsigned"]
 
 LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 SCALING = {"BSCALE": 1.0, "BZERO": 0.0}
+KEYWORDS = (*SCALING, "BLANK", "BSOFTEN", "BOFFSET")  # what a scaling is told by
+POGSON = 2.5 / math.log(10)
 LOSS = 0.1  # greatest rounding error, in units of the pixels' own scatter
 
 
@@ -62,38 +65,67 @@ def _check_level(values: NDArray[np.float64]) -> None:
         )
 
 
-def scaling(header: Any) -> tuple[float, float, Any]:
-    """BSCALE, BZERO and BLANK (None for none) of a header, anything with ``get``.
+@dataclass(frozen=True)
+class Scaling:
+    """What the stored numbers of an image mean: stored × ``scale`` + ``zero``, and no value where one is ``blank``.
 
-    Raises:
-        DataError: they do not say what the stored numbers mean; the caller names the file.
+    ``asinh`` holds BSOFTEN and BOFFSET of images that are stored on an asinh scale, as the stacks of Pan-STARRS
+    (Waters et al. 2020, ApJS 251, 4): v then stands for BOFFSET + 2 BSOFTEN sinh(v ln 10 / 2.5), a linear flux.
     """
-    given = {key: header.get(key) for key in ("BSCALE", "BZERO", "BLANK")}
-    given = {key: None if isinstance(value, Undefined) else value for key, value in given.items()}
-    strange = [
-        f"{key}={value!r}"
-        for key, value in given.items()
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)))
-    ]
-    scale, zero = (default if given[key] is None else given[key] for key, default in SCALING.items())
-    if strange or not scale or not math.isfinite(scale) or not math.isfinite(zero):
-        raise DataError(
-            f"{listed(strange) or f'BSCALE={scale} and BZERO={zero}'}: these are numbers, and BSCALE is not 0, or "
-            "nothing is known of the pixels; mend the header, or leave the object out (data.on_bad=skip)."
-        )
-    return float(scale), float(zero), given["BLANK"]
 
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: Any = None
+    asinh: tuple[float, float] | None = None
 
-def physical(stored: NDArray[Any], scale: float, zero: float, blank: Any) -> NDArray[np.float64]:
-    """``stored`` × BSCALE + BZERO in float64, NaN where an integer is BLANK."""
-    exact = unsigned(stored, scale, zero)
-    values = (stored if exact is None else exact).astype(np.float64)
-    if exact is None and (scale, zero) != (1.0, 0.0):
+    @classmethod
+    def of(cls, header: Any) -> "Scaling":
+        """That of a header, anything with ``get``: BSCALE, BZERO, BLANK, BSOFTEN, BOFFSET.
+
+        Raises:
+            DataError: they do not say what the stored numbers mean; the caller names the file.
+        """
+        given = {key: header.get(key) for key in KEYWORDS}
+        given = {key: None if isinstance(value, Undefined) else value for key, value in given.items()}
+        strange = [
+            f"{key}={value!r}"
+            for key, value in given.items()
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)))
+        ]
+        scale, zero = (default if given[key] is None else given[key] for key, default in SCALING.items())
+        if strange or not scale or not math.isfinite(scale) or not math.isfinite(zero):
+            raise DataError(
+                f"{listed(strange) or f'BSCALE={scale} and BZERO={zero}'}: these are numbers, and BSCALE is not 0, "
+                "or nothing is known of the pixels; mend the header, or leave the object out (data.on_bad=skip)."
+            )
+        softening, offset = given["BSOFTEN"], given["BOFFSET"]
+        if softening is None or offset is None:
+            return cls(float(scale), float(zero), given["BLANK"])
+        if not (0 < softening < math.inf and math.isfinite(offset)):
+            raise DataError(
+                f"BSOFTEN={softening} and BOFFSET={offset} say that the pixels are stored on an asinh scale, but the "
+                "softening is a positive number; mend the header, or leave the object out (data.on_bad=skip)."
+            )
+        return cls(float(scale), float(zero), given["BLANK"], (float(softening), float(offset)))
+
+    @property
+    def linear(self) -> bool:
+        """Whether values are the stored numbers themselves, where not BLANK."""
+        return (self.scale, self.zero, self.asinh) == (1.0, 0.0, None)
+
+    def physical(self, stored: NDArray[Any]) -> NDArray[np.float64]:
+        """The values in float64, NaN where an integer is BLANK."""
+        exact = unsigned(stored, self.scale, self.zero)
+        values = (stored if exact is None else exact).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is not valid
-            values = values * scale + zero
-    if blank is not None and stored.dtype.kind in "iu":
-        values[stored == blank] = np.nan
-    return values
+            if exact is None and (self.scale, self.zero) != (1.0, 0.0):
+                values = values * self.scale + self.zero
+            if self.asinh is not None:
+                softening, offset = self.asinh
+                values = offset + 2 * softening * np.sinh(values / POGSON)
+        if self.blank is not None and stored.dtype.kind in "iu":
+            values[stored == self.blank] = np.nan
+        return values
 
 
 def unsigned(stored: NDArray[Any], scale: float, zero: float) -> NDArray[Any] | None:

@@ -103,11 +103,6 @@ def needs_pixel_area(header: HasKeywords, unit: str, *, zero_point: float | None
 def _stored(header: HasKeywords, unit: str) -> tuple[float, bool]:
     """What a stored 1 is in nJy, and False; or in nJy per square arcsecond, and True."""
     text = str(header.get("BUNIT") or "").strip()
-    if header.get("BSOFTEN") is not None and header.get("BOFFSET") is not None:
-        raise DataError(
-            "the pixels are stored as asinh magnitudes (BSOFTEN and BOFFSET in the header, as in Pan-STARRS "
-            "stacks), which no factor makes fluxes; take the linear cutouts that the archive's cutout service gives."
-        )
     if (known := _physical(text)) is not None:
         value, kind = known
         if kind == "wavelength":

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError, reason
+from astrocnn.errors import AstrocnnError, DataError, reason
 from astrocnn.io.compressed import check_parts, compressed_axes
 from astrocnn.io.headers import ASTROPY, BLOCK, DTYPES, Header, NotPlainError, extent, header_at
 from astrocnn.io.unpacking import is_packed, unpacked
@@ -189,7 +189,7 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     """Make every error of astropy's one that names the file."""
     try:
         yield
-    except DataError:
+    except AstrocnnError:
         raise
     except MemoryError as error:
         raise DataError(

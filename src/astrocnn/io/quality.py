@@ -9,7 +9,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.float32 import scaling, unsigned
+from astrocnn.io.float32 import Scaling, unsigned
 from astrocnn.io.headers import Header
 
 __all__ = ["Bits", "bit_names", "good_pixels"]
@@ -114,7 +114,8 @@ def _number(bit: int | str, header: fits.Header | Header, width: int) -> int:
 
 def _integers(plane: NDArray[Any], header: fits.Header | Header) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """The plane as unsigned integers of its width, and where it is undefined (BLANK or NaN)."""
-    scale, zero, blank = scaling(header)
+    scaling = Scaling.of(header)
+    scale, zero, blank = scaling.scale, scaling.zero, scaling.blank
     kind, size = plane.dtype.kind, plane.dtype.itemsize
     if kind == "b":
         return plane.astype(np.uint8), np.zeros(plane.shape, np.bool_)

@@ -51,6 +51,10 @@ class Hdf5Stack(Stack):
         chunk = self._set.chunks[0] if self._set.chunks else 1
         rows = max(1, BLOCK_BYTES // max(1, math.prod(self.shape[1:]) * self._itemsize))
         self.starts = range(0, self.shape[0], -(-rows // chunk) * chunk)
+        try:
+            self._chunk, self._written = chunk, _written_chunks(self._set)
+        except Exception as error:  # likewise
+            raise DataError(self._unreadable(error)) from error
 
     def _unreadable(self, error: Exception) -> str:
         return (
@@ -59,7 +63,15 @@ class Hdf5Stack(Stack):
         )
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
-        yield from self._blocks(start, stop, self._read)
+        for i, row in enumerate(self._blocks(start, stop, self._read), start):
+            yield (
+                row
+                if self._written is None or self._written[i // self._chunk]
+                else DataError(
+                    f"{self.label}: the pixels of this row were never written (its chunks are missing, and would be "
+                    "read as zeros); write the file again, or set data.on_bad=skip."
+                )
+            )
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
         try:
@@ -77,6 +89,25 @@ class Hdf5Stack(Stack):
                         np.asarray(node.asstr(errors="replace")[()], dtype=str) if text else node[()]
                     )
         return row_table(columns, len(self))
+
+
+def _written_chunks(dataset: Any) -> NDArray[np.bool_] | None:
+    """Which chunks along the first axis are on the disc whole; None for all, or where nobody can know.
+
+    HDF5 gives the fill value for the others, by default 0. One that is NaN marks pixels that are not valid.
+    """
+    if dataset.is_virtual or dataset.external or 0 in dataset.shape:
+        return None
+    whole = dataset.id.get_space_status() == h5py.h5d.SPACE_STATUS_ALLOCATED
+    if whole or (dataset.dtype.kind == "f" and np.isnan(dataset.fillvalue)):
+        return None
+    if dataset.chunks is None:
+        return np.zeros(dataset.shape[0], np.bool_)
+    along, *others = (-(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True))
+    firsts: list[int] = []
+    dataset.id.chunk_iter(lambda chunk: firsts.append(chunk.chunk_offset[0]))
+    counts = np.bincount(np.array(firsts, np.int64) // dataset.chunks[0], minlength=along)
+    return np.asarray(counts == math.prod(others))
 
 
 def _header(dataset: Any) -> fits.Header:

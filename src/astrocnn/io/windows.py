@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, reason
 from astrocnn.io.compressed import check_parts
-from astrocnn.io.float32 import physical, scaling
+from astrocnn.io.float32 import KEYWORDS, Scaling
 from astrocnn.io.headers import ASTROPY, NotPlainError, header_at
 from astrocnn.io.tiles import Cards, ImageHdu, Path, TileHeader, value_of
 from astrocnn.io.unpacking import again, opened, unpacked
@@ -91,16 +91,15 @@ class OpenImage:
             self._scale = self._scaling()
             self._stack = stack.pop_all()
 
-    def _scaling(self) -> tuple[float, float, Any]:
-        """BSCALE, BZERO and BLANK."""
+    def _scaling(self) -> Scaling:
         try:
-            return scaling({key: value_of(self.scaling, key) for key in ("BSCALE", "BZERO", "BLANK")})
+            return Scaling.of({key: value_of(self.scaling, key) for key in KEYWORDS})
         except DataError as error:
             raise DataError(f"{self.path}, {self.hdu.label}: {error}") from None
 
     def physical(self, stored: NDArray[Any]) -> NDArray[np.float64]:
-        """What :meth:`windows` gives times BSCALE plus BZERO; NaN where BLANK."""
-        return physical(stored, *self._scale)
+        """The values of what :meth:`windows` gives; NaN where BLANK."""
+        return self._scale.physical(stored)
 
     def __enter__(self) -> "OpenImage":
         return self

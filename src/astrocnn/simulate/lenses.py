@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from astrocnn.errors import ConfigError, DataError, choose
 from astrocnn.io.atomic import atomic_path
 from astrocnn.io.writers import write_cutout
+from astrocnn.processes import in_processes
 from astrocnn.progress import track
 from astrocnn.simulate.chunk import TRUTH_UNITS, Chunk, Options, make_chunk
 from astrocnn.simulate.folder import CATALOG, IMAGES, check_whole, locked, partial_folder
 from astrocnn.simulate.observe import DEPTHS
-from astrocnn.simulate.pool import in_processes
 from astrocnn.simulate.require import caustics, galsim
 from astrocnn.simulate.templates import check_bands
 

@@ -84,6 +84,26 @@ def test_one_unit_of_flux(survey: Path) -> None:
         typed(images, "flux_unit=jansky")
 
 
+def test_a_band_in_two_units_is_told_apart_from_two_bands_in_two(tmp_path: Path) -> None:
+    def write(folder: str, number: int, *units: str) -> None:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        hdus = [fits.PrimaryHDU()]
+        for name, unit in zip("GR", units, strict=False):
+            hdus.append(fits.ImageHDU(np.ones((4, 4), np.float32), fits.Header({"BUNIT": unit}), name))
+        fits.HDUList(hdus).writeto(tmp_path / folder / f"o{number}.fits")
+
+    for number in range(6):
+        write("own", number, "ADU", "nJy")
+        write("mixed", number, "ADU", "nJy" if number % 2 else "ADU")
+        write("g", number, "ADU" if number % 2 else "nJy")
+        write("r", number, "ADU")
+    assert typed(f"images='{tmp_path}/own/*.fits'", "hdu=[G,R]").probe().units == ("ADU", "nJy")
+    with pytest.raises(DataError, match=r"o0\.fits is in ADU but .*o1\.fits in nJy \(band R\)"):
+        typed(f"images='{tmp_path}/mixed/*.fits'", "hdu=[G,R]").probe()
+    with pytest.raises(DataError, match=r"o0\.fits is in nJy but .*o1\.fits in ADU \(band g\)"):
+        typed(f"images={{g: '{tmp_path}/g/*.fits', r: '{tmp_path}/r/*.fits'}}").probe()
+
+
 def test_files_of_two_units_are_told_apart(survey: Path) -> None:
     path = survey / "img" / "o3.fits"
     with fits.open(path, mode="update") as hdus:

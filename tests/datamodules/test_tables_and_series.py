@@ -35,6 +35,17 @@ def datamodule(*overrides: str) -> Any:
     return instantiate(configured(*overrides).data, _convert_="all")
 
 
+def test_two_tables_of_one_file_are_two_sets(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "s.hdf5", "w") as file:
+        for name, mag in (("train", 20.0), ("test", 25.0)):
+            file[f"{name}/mag_g"] = np.full(6, mag)
+            file[f"{name}/label"] = np.arange(6) % 2
+    for name, mag in (("train", 20.0), ("test", 25.0)):
+        data = datamodule("data=table", f"data.catalog={tmp_path}/s.hdf5::{name}", "data.features=[mag_g]")
+        data.setup("predict")
+        assert data.gather(np.arange(6))["image"].tolist() == [[mag]] * 6
+
+
 def test_photometric_redshifts(realdata: Find) -> None:
     path = realdata("photoz/test_dc2_training_9816.hdf5")
     data = datamodule(

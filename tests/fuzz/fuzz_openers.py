@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from astropy.io import fits as astropy_fits
+from astropy.io.fits.card import Undefined
 
 from astrocnn.datasets.cutouts import CutoutFiles
 from astrocnn.datasets.light_curves import LightCurveFiles
@@ -124,10 +125,16 @@ def _compare(path: str, sample: Sample) -> None:
         except (OSError, ValueError, KeyError):
             return  # of damage elsewhere in the file, which matters to astropy alone
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        values = stored.astype(np.float64) * header.get("BSCALE", 1.0) + header.get("BZERO", 0.0)
+        values = stored.astype(np.float64) * number(header, "BSCALE", 1.0) + number(header, "BZERO", 0.0)
         valid = np.isfinite(values)
         if stored.dtype.kind in "iu" and header.get("BLANK") is not None:
             valid &= stored != header["BLANK"]
         expected = np.where(valid, values, 0).astype(np.float32).reshape(sample.flux.shape)
     np.testing.assert_array_equal(sample.valid, valid.reshape(expected.shape) & np.isfinite(expected))
     np.testing.assert_array_equal(sample.flux, np.where(sample.valid, expected, 0))
+
+
+def number(header: astropy_fits.Header, key: str, default: float) -> float:
+    """A card's value; the default where there is none, or it has none."""
+    value = header.get(key)
+    return default if value is None or isinstance(value, Undefined) else value

@@ -103,6 +103,13 @@ def test_zero_points_of_planes(path: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(by_band.flux, CUBE * np.array(factor[::-1])[:, None, None], rtol=1e-4)
     with pytest.raises(DataError, match=r"named\.fits: data\.zero_point=.*: none for r"):
         probe(named, flux=FluxScale("uJy", {"g": 25.0}))
+    # a list goes by the wanted bands, which need not be all of them, nor in the order of the planes
+    ordered = read(named, flux=FluxScale("uJy", [25.0, 26.0], bands=("g", "r")))
+    np.testing.assert_array_equal(ordered.flux, by_band.flux)
+    for wanted in (FluxScale("uJy", {"g": 25.0}, bands=("g",)), FluxScale("uJy", [25.0], bands=("g",))):
+        np.testing.assert_array_equal(read(named, flux=wanted).flux[1], by_band.flux[1])
+    with pytest.raises(DataError, match="has 2 values for 1 planes"):
+        probe(named, flux=FluxScale("uJy", [25.0, 26.0], bands=("g",)))
 
 
 def test_surface_brightness_by_the_wcs(realdata: RealData) -> None:

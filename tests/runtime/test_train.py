@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from astropy.io import fits
 from astropy.table import Table
 from omegaconf import OmegaConf
 from sklearn.metrics import roc_auc_score
@@ -96,6 +97,37 @@ def test_predict_writes_a_catalogue(run: Path, cutouts: Path, command, tmp_path:
             assert row["p"] == pytest.approx(known[name], abs=1e-5)
     assert table["ra"][3] == pytest.approx(150.03, abs=1e-6)
     assert command("predict", *words) == 1  # the output exists
+
+
+def test_data_in_another_unit_or_order_of_bands_are_refused(run, cutouts, command, capsys, tmp_path) -> None:
+    """A network that was trained on nJy would take milli-Jansky for the faintest of skies."""
+    for path in sorted((cutouts / "fits").glob("obj00*.fits")):
+        with fits.open(path) as hdus:
+            hdus[0].header["BUNIT"] = "mJy"
+            hdus[0].data = hdus[0].data * np.float32(1e-6)
+            hdus.writeto(tmp_path / path.name)
+    assert json.loads((run / "run.json").read_text())["units"] == {"g": "nJy", "r": "nJy"}
+    words = ["data=cutouts", f"data.images={tmp_path}/*.fits", f"run={run}", f"output={tmp_path}/p.csv"]
+    assert command("predict", *words) == 1
+    said = capsys.readouterr().err
+    assert "trained on band g in nJy, and the data have it in mJy; bring them to that unit" in said
+    assert command("predict", *words, "data.bands=[r,g]") == 1
+    assert "trained on bands ['g', 'r'], in this order" in capsys.readouterr().err
+    assert command("predict", *words, "data.flux_unit=nJy") == 0
+    brought = read_table(tmp_path / "p.csv")
+    own = [f"data.images={cutouts}/fits/obj00*.fits", f"output={tmp_path}/own.csv", "data=cutouts"]
+    assert command("predict", f"run={run}", *own) == 0
+    np.testing.assert_allclose(brought["p"], read_table(tmp_path / "own.csv")["p"], rtol=1e-3)
+
+
+def test_the_unit_that_a_run_asked_for_is_asked_of_other_data(small, cutouts, command, tmp_path) -> None:
+    options = ["data.flux_unit=uJy", "trainer.max_epochs=1", f"run_dir={tmp_path}/run"]
+    assert command("train", *small, *options) == 0
+    words = ["data=cutouts", f"data.images={cutouts}/fits/obj00*.fits", f"run={tmp_path}/run"]
+    assert command("predict", *words, f"output={tmp_path}/a.csv") == 0
+    assert command("predict", *words, f"output={tmp_path}/b.csv", "data.flux_unit=uJy") == 0
+    np.testing.assert_array_equal(read_table(tmp_path / "a.csv")["p"], read_table(tmp_path / "b.csv")["p"])
+    assert command("predict", *words, f"output={tmp_path}/c.csv", "data.flux_unit=nJy") == 1
 
 
 def test_a_folder_in_use_is_not_touched(run: Path, small: list[str], command, capsys) -> None:

@@ -41,6 +41,8 @@ class CutoutDataModule(ImageDataModule):
     The others are those of :class:`~astrocnn.datamodules.images.ImageDataModule`.
     """
 
+    carried = (*ImageDataModule.carried, "flux_unit")
+
     def __init__(
         self,
         *,

@@ -9,6 +9,7 @@ from typing import Any
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.datamodules.images import ImageDataModule
 
 __all__ = ["LensDataModule"]
 
@@ -28,6 +29,8 @@ class LensDataModule(CutoutDataModule):
 
     The others are those of :class:`CutoutDataModule`.
     """
+
+    carried = ImageDataModule.carried  # its images are in nJy
 
     def __init__(
         self,

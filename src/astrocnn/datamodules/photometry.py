@@ -76,5 +76,5 @@ class PhotometryDataModule(ObjectDataModule):
     def source(self, catalog: Catalog | None) -> Source:
         """The rows of the table."""
         assert catalog is not None
-        path, _ = split_part(Path(catalog.path))
-        return PhotometryTable(catalog.table, catalog.ids, str(path), **self.photometry)
+        path, part = split_part(Path(catalog.path))
+        return PhotometryTable(catalog.table, catalog.ids, str(path), part=part, **self.photometry)

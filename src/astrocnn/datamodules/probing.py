@@ -42,28 +42,38 @@ def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> Dat
         raise errors[0]
     common = Counter(info.shape for _, info in infos).most_common(1)[0][0]
     path, info = next((path, info) for path, info in infos if info.shape == common)
-    _one_unit(infos)
     bands = _bands(wanted["bands"], info.bands, info.shape[0])
     planes(path, info, bands)
+    units = _units(infos, bands)
     _check("n_bands", len(bands), wanted["n_bands"], path)
     _check("image_size", info.shape[1:], _pair(wanted.get("image_size")), path)
     scale, said = info.pixel_scale_arcsec, wanted.get("pixel_scale_arcsec")
     if scale is None or (said is not None and abs(scale / said - 1) <= SCALE_TOLERANCE):
         scale = said
     _check("pixel_scale_arcsec", scale, said, path)
-    units = (info.unit,) * len(bands)
     return DataSpec(bands, (len(bands), *info.shape[1:]), objects.classes, scale, units)
 
 
-def _one_unit(infos: Sequence[tuple[str, SampleInfo]]) -> None:
-    """Raise a :class:`DataError` when two files state different units."""
-    given = [(path, info.unit) for path, info in infos if info.unit is not None]
-    for path, unit in given:
-        if unit != given[0][1]:
-            raise DataError(
-                f"{given[0][0]} is in {given[0][1]} but {path} in {unit}; bring all to one unit with "
-                "data.flux_unit=nJy (or another), or take files of one unit."
-            )
+def _units(infos: Sequence[tuple[str, SampleInfo]], bands: Sequence[str]) -> tuple[str | None, ...]:
+    """The unit of each band; raises a :class:`DataError` when two files state different ones."""
+    known: dict[str, tuple[str, str]] = {}
+    for path, info in infos:
+        try:
+            chosen = planes(path, info, bands)
+        except DataError:
+            continue  # of which packing tells
+        units = info.units if chosen is None else [info.units[plane] for plane in chosen]
+        for band, unit in zip(bands, units, strict=True):
+            if unit is None:
+                continue
+            first, other = known.setdefault(band, (path, unit))
+            if unit != other:
+                of_band = f" (band {band})" if len(bands) > 1 else ""
+                raise DataError(
+                    f"{first} is in {other} but {path} in {unit}{of_band}; bring all to one unit with "
+                    "data.flux_unit=nJy (or another), or take files of one unit."
+                )
+    return tuple(known[band][1] if band in known else None for band in bands)
 
 
 def _bands(said: Sequence[str] | None, found: tuple[str, ...], n_planes: int) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ class TileDataModule(ImageDataModule):
     than the tiles' resamples them to it.
     """
 
+    carried = (*ImageDataModule.carried, "flux_unit")
+
     def __init__(
         self,
         *,

@@ -221,7 +221,8 @@ class CutoutFiles(Source):
                 )
         first = infos[0]
         shape = (len(infos), *first.shape[1:])
-        unit = first.unit if all(info.unit == first.unit for info in infos) else None
+        units = tuple(info.units[0] for info in infos)
+        unit = units if len(set(units)) > 1 else units[0]
         return SampleInfo(shape, self.bands or (), True, first.ra, first.dec, first.pixel_scale_arcsec, unit)
 
 

@@ -23,7 +23,7 @@ from astrocnn.progress import track
 __all__ = ["FORMAT", "VERSION", "packed_folder", "planes"]
 
 FORMAT = "astrocnn packed cutouts"
-VERSION = 3  # to be raised with every change of what is read from a file or how it is kept
+VERSION = 4  # to be raised with every change of what is read from a file or how it is kept
 BELOW_ONE = 1 - 2**-24  # the float32 before 1: of 20 million pixels all but one are not all
 ROWS_A_WRITE = 32  # rows that wait in memory for one write
 TASKS_A_WORKER = 4  # portions that are handed to a thread in advance

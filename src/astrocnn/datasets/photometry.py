@@ -41,6 +41,7 @@ class PhotometryTable(Source):
         table: as :func:`astrocnn.io.tables.read_table` gives it.
         ids: one a row.
         path: of the file, for messages and the cache.
+        part: which table of the file it is, for the cache; None where there is one.
         features: columns, or a pattern; see :func:`astrocnn.datasets.features.find_features`.
         errors: their 1σ errors, likewise; None reads none.
         quantity: 'magnitude' or 'flux'.
@@ -63,6 +64,7 @@ class PhotometryTable(Source):
         ids: NDArray[np.str_],
         path: str,
         *,
+        part: str | None = None,
         features: Sequence[str] | str | None = None,
         errors: Sequence[str] | str | None = None,
         quantity: str = "magnitude",
@@ -72,7 +74,7 @@ class PhotometryTable(Source):
         extinction: str | None = None,
         extinction_coefficients: str | Mapping[str, float] | Sequence[float] | None = None,
     ) -> None:
-        self.table, self.path, self.quantity = table, path, quantity
+        self.table, self.path, self.part, self.quantity = table, path, part, quantity
         self.missing, self.max_error = sentinels(quantity, missing), max_error
         names = table.colnames
         self.features = find_features(features, names, quantity=quantity, source=path)
@@ -107,6 +109,7 @@ class PhotometryTable(Source):
     @property
     def options(self) -> dict[str, Any]:
         return {
+            "part": self.part,
             "features": self.features,
             "errors": self.errors,
             "quantity": self.quantity,

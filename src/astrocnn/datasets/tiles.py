@@ -135,7 +135,9 @@ class TileCutouts(Source):
 
     def _nowhere(self, targets: Targets) -> str:
         reasons = sorted({reason for _, reason in self.incomplete})
-        n_tiles = sum(len(band.tiles) for band in self._placed.bands)
+        tiles = [
+            plane.path for band in self._placed.bands for tile in band.tiles for plane in tile.planes[:1]
+        ]
         span = ""
         if targets.x is None and np.isfinite(targets.ra).any():
             span = (
@@ -143,7 +145,8 @@ class TileCutouts(Source):
                 f"{np.nanmin(targets.dec):g} to {np.nanmax(targets.dec):g} degrees."
             )
         return (
-            f"none of the {len(targets.ids)} objects lies on the {n_tiles} tile(s): {listed(reasons, most=3)}.{span} "
+            f"none of the {len(targets.ids)} objects lies on the {len(tiles)} tile(s) ({listed(tiles, most=1)}): "
+            f"{listed(reasons, most=3)}.{span} "
             "Check data.ra and data.dec (degrees, ICRS), or data.x, data.y and data.tile, and data.tiles."
         )
 
@@ -231,11 +234,10 @@ class TileCutouts(Source):
 
     def _info(self, number: int) -> SampleInfo:
         size, flux = self._cut.size, self._cut.flux
-        unit = (
-            flux.unit
-            if flux is not None
-            else self._placed.bands[self._grid_band[number]].tiles[self._home[number]].unit
-        )
+        tiles = [
+            band.tiles[n] if (n := int(band.number[number])) >= 0 else None for band in self._placed.bands
+        ]
+        stored = tuple(None if tile is None else tile.unit for tile in tiles)
         return SampleInfo(
             (len(self._placed.bands), size, size),
             self.bands,
@@ -243,7 +245,7 @@ class TileCutouts(Source):
             float(self._placed.ra[number]),
             float(self._placed.dec[number]),
             self._cut.scale_arcsec,
-            unit,
+            stored if flux is None else flux.unit,
         )
 
     def read(self, number: int, *, sky: bool = False) -> Sample:

@@ -127,9 +127,10 @@ def _info(walk: Walk, images: list[Hdu], wanted: HDUS, flux: FluxScale | None, *
     ra, dec, scale = math.nan, math.nan, None
     if sky:
         ra, dec, scale = centre_and_scale(_header_of_the_sky(walk, images[0]), height, width)
-    unit = str(images[0].header.get("BUNIT") or "").strip() or None
-    if flux is not None:
-        unit = flux.unit
+    stored = [str(hdu.header.get("BUNIT") or "").strip() or None for hdu in images]
+    unit: str | tuple[str | None, ...] | None = stored[0] if flux is None else flux.unit
+    if flux is None and len(set(stored)) > 1:
+        unit = tuple(of for of, shape in zip(stored, shapes, strict=True) for _ in range(shape[0]))
     return SampleInfo((n_planes, height, width), bands, named, ra, dec, scale, unit)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from astrocnn.errors import AstrocnnError, DataError, reason
+from astrocnn.errors import AstrocnnError, DataError, listed, reason
 from astrocnn.io.compressed import check_parts, compressed_axes
 from astrocnn.io.headers import ASTROPY, BLOCK, DTYPES, Header, NotPlainError, extent, header_at
 from astrocnn.io.unpacking import is_packed, unpacked
@@ -218,13 +218,19 @@ def _converted(path: str | os.PathLike[str], hdus: fits.HDUList) -> Iterator[Hdu
         except IndexError:
             return
         header = hdu.header
+        if sum(key == "XTENSION" for key in header) > (
+            number > 0
+        ):  # the cards of two HDUs, between which END is damaged
+            raise DataError(
+                f"{path}, HDU {number}: the header has no END card; the file is damaged; copy or download it again."
+            )
         shape: tuple[int, ...] = ()
         if type(hdu) in (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU):  # random groups are no image
             shape = tuple(hdu.shape)
         if not all(isinstance(n, int) and n >= 0 for n in shape):
             raise DataError(
-                f"{path}, HDU {number}: its axes are {shape[::-1]}; lengths of axes must be whole and not negative; "
-                "the file is damaged; copy or download it again."
+                f"{path}, HDU {number}: its axes are {listed(shape[::-1])}; lengths of axes must be whole and not "
+                "negative; the file is damaged; copy or download it again."
             )
         if 0 in shape:
             shape = ()

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from astropy.io import fits
 
-from astrocnn.errors import DataError
+from astrocnn.errors import DataError, listed
 
 __all__ = ["ASTROPY", "Header", "NotPlainError", "extent", "header_at"]
 
@@ -149,11 +149,10 @@ def header_at(
 def _end(raw: bytearray) -> int | None:
     """Where the END card is in the last block of a header that is read so far."""
     before = max(0, len(raw) - BLOCK)
-    last = raw[before:]
-    card = len(last.rstrip(b" ")) - 3
-    if card % CARD or last[card : card + 8] != END:  # something stands behind it, or it is not here
-        card = next((start for start in range(0, len(last), CARD) if last[start : start + 8] == END), -1)
-    return before + card if card >= 0 else None
+    at = raw.find(END, before)
+    while at % CARD and at >= 0:  # within a value or comment
+        at = raw.find(END, at + 1)
+    return at if at >= 0 else None
 
 
 def extent(path: str | os.PathLike[str], header: Header, number: int) -> tuple[tuple[int, ...], int]:
@@ -168,7 +167,7 @@ def extent(path: str | os.PathLike[str], header: Header, number: int) -> tuple[t
         raise NotPlainError("random groups")
     bitpix, n_axes = header.get("BITPIX"), header.get("NAXIS")
     fields = header.get("TFIELDS", 0)
-    if bitpix not in DTYPES or not all(isinstance(n, int) and 0 <= n <= MOST_AXES for n in (n_axes, fields)):
+    if bitpix not in DTYPES or not all(_is_length(n) and n <= MOST_AXES for n in (n_axes, fields)):
         raise DataError(
             f"{path}, HDU {number}: BITPIX={bitpix!r}, NAXIS={n_axes!r}, TFIELDS={fields!r}; BITPIX is one of "
             f"{', '.join(map(str, DTYPES))}, the others are 0 to {MOST_AXES}; the file is damaged; copy or download "
@@ -176,9 +175,9 @@ def extent(path: str | os.PathLike[str], header: Header, number: int) -> tuple[t
         )
     axes = [header.get(f"NAXIS{axis}") for axis in range(n_axes, 0, -1)]
     extra, groups = header.get("PCOUNT", 0), header.get("GCOUNT", 1)
-    if not all(isinstance(axis, int) and axis >= 0 for axis in [*axes, extra, groups]):
+    if not all(_is_length(n) for n in [*axes, extra, groups]):
         raise DataError(
-            f"{path}, HDU {number}: NAXIS1..{n_axes} are {axes[::-1]}; lengths of axes must be whole and not "
+            f"{path}, HDU {number}: NAXIS1..{n_axes} are {listed(axes[::-1])}; lengths of axes must be whole and not "
             "negative; the file is damaged; copy or download it again."
         )
     n_values = 1 if axes else 0
@@ -188,3 +187,8 @@ def extent(path: str | os.PathLike[str], header: Header, number: int) -> tuple[t
     if kind != "IMAGE" or n_values == 0:
         return (), n_bytes
     return tuple(axes), n_bytes
+
+
+def _is_length(value: Any) -> bool:
+    """Whether it is a whole number and not negative; T and F, integers to Python, are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

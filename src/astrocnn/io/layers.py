@@ -127,26 +127,38 @@ class FluxScale:
     def zero_points(self, bands: Sequence[str], n_planes: int) -> list[float | None]:
         """The zero-point of each plane, None for what the header says.
 
+        Where the wanted bands are among the names of the planes, a list goes by the wanted bands, and planes that are
+        not wanted get 0, for nobody keeps them.
+
+        Args:
+            bands: the names of the planes; empty where they have none.
+            n_planes: how many there are.
+
         Raises:
             DataError: it is given by band or by plane, and the planes are others.
         """
         given = self.zero_point
         if given is None or isinstance(given, (int, float)):
             return [given] * n_planes
+        wanted = self.bands if self.bands is not None and set(self.bands) <= set(bands) else bands
         if isinstance(given, Mapping):
-            missing = [band for band in bands if band not in given]
+            missing = [band for band in wanted if band not in given]
             if missing or len(bands) != n_planes:
                 what = f"none for {listed(missing)}" if missing else "the header does not name the bands"
                 raise DataError(
                     f"data.zero_point={dict(given)}: {what}; give one for each band, or name the planes with "
                     "data.bands=[...]."
                 )
-            return [given[band] for band in bands]
-        if len(given) != n_planes:
+            return [given[band] if band in wanted else 0.0 for band in bands]
+        n_wanted = len(wanted) if len(bands) == n_planes else n_planes
+        if len(given) != n_wanted:
             raise DataError(
-                f"data.zero_point={list(given)} has {len(given)} values for {n_planes} planes; give one a plane."
+                f"data.zero_point={list(given)} has {len(given)} values for {n_wanted} planes; give one a plane."
             )
-        return list(given)
+        if len(bands) != n_planes:
+            return list(given)
+        of = dict(zip(wanted, given, strict=True))
+        return [of.get(band, 0.0) for band in bands]
 
     def of_planes(self, info: SampleInfo) -> list[float | None]:
         """The zero-point of each plane of an image, by the names in its header where these can be relied on.

@@ -17,7 +17,7 @@ class SampleInfo:
     ``shape`` is (C, H, W) of an image, (C, L) of a spectrum or light curve, (F,) of a row of a table. ``bands``
     holds one name a plane, or nothing where the header does not say; ``named_planes`` tells that the names can
     be relied on (BAND1, BAND2, ..., HDUs asked for by name, columns of a table). ``ra`` and ``dec`` are the
-    centre's (ICRS, degrees, NaN where unknown).
+    centre's (ICRS, degrees, NaN where unknown). ``unit`` is one or one a plane, None where the header does not say.
     """
 
     shape: tuple[int, ...]
@@ -26,7 +26,12 @@ class SampleInfo:
     ra: float = math.nan
     dec: float = math.nan
     pixel_scale_arcsec: float | None = None
-    unit: str | None = None
+    unit: str | tuple[str | None, ...] | None = None
+
+    @property
+    def units(self) -> tuple[str | None, ...]:
+        """The unit of each plane."""
+        return self.unit if isinstance(self.unit, tuple) else (self.unit,) * self.shape[0]
 
 
 @dataclass(frozen=True)

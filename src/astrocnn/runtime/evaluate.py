@@ -11,6 +11,7 @@ from astropy.table import Table
 from hydra.utils import get_class
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from astrocnn.batch import DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.functional.calibration import reweight_prevalence
@@ -195,7 +196,7 @@ def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
     Raises:
         AstrocnnError: the data do not fit the run.
     """
-    batch_size = cfg.batch_size
+    run, batch_size = Path(cfg.run), cfg.batch_size
     if uses_own_data(cfg):
         cfg = saved
     else:
@@ -207,13 +208,27 @@ def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
         set_values(cfg, {"data.batch_size": batch_size})
     datamodule, spec = build_data(cfg)
     trained = list(saved.data.bands)
-    if sorted(spec.bands) != sorted(trained):
+    if list(spec.bands) != trained:
         raise ConfigError(
-            f"the run was trained on bands {trained}, the data have {list(spec.bands)}; see data.bands."
+            f"the run was trained on bands {trained}, in this order, and the data have {list(spec.bands)}; leave "
+            "data.bands out where the files name their bands, or give them in the run's order."
         )
+    check_units(run, spec)
     datamodule.prepare_data()
     datamodule.setup("predict")
     return datamodule
+
+
+def check_units(run: Path, spec: DataSpec) -> None:
+    """Raise a :class:`ConfigError` where a band is in another unit than that of the run's own data."""
+    trained = read_json(run / "run.json").get("units", {})
+    for band, unit in zip(spec.bands, spec.units, strict=True):
+        before = trained.get(band)
+        if None not in (before, unit) and before != unit:
+            raise ConfigError(
+                f"the run was trained on band {band} in {before}, and the data have it in {unit}; bring them to that "
+                "unit with data.flux_unit=..., or train on such data."
+            )
 
 
 def uses_own_data(cfg: DictConfig) -> bool:
@@ -230,6 +245,11 @@ def uses_own_data(cfg: DictConfig) -> bool:
             "name the data too, as data=cutouts, to use others."
         )
     return True
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What a JSON file of a run holds; nothing where there is no such file."""
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def prevalence_of(cfg: DictConfig) -> float | list[float] | None:
@@ -263,8 +283,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 def run_information(run: Path, cfg: DictConfig, task: BaseTask) -> dict[str, Any]:
     """What identifies a run, for its report: run.json, the checkpoint and the size of the network."""
-    path = run / "run.json"
-    recorded = json.loads(path.read_text()) if path.is_file() else {}
+    recorded = read_json(run / "run.json")
     network = cfg.model._target_.rsplit(".", 1)[-1]
     git = recorded.get("git") or {}
     return {

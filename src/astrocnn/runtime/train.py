@@ -77,6 +77,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     datamodule.prepare_data()
     datamodule.setup("fit")
     record["splits"] = describe_data(datamodule, folder, shown=cfg.run_dir)
+    record["units"] = dict(zip(spec.bands, spec.units, strict=False))
     write_text(folder / "run.json", json.dumps(record, indent=1))
     counts = class_counts(datamodule, len(spec.classes))
     balance(cfg, counts)

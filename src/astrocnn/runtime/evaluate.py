@@ -1,6 +1,7 @@
 """Figures, tables and the report of a trained task on labelled data."""
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,11 @@ def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
         carried = getattr(get_class(cfg.data._target_), "carried", ())
         missing = [key for key in carried if cfg.data.get(key) is None and own.get(key) is not None]
         set_values(cfg, {f"data.{key}": own[key] for key in missing})
+        if own.get("mask") and not cfg.data.get("mask", own["mask"]):
+            print(
+                "the run was trained with data.mask; without one, bad pixels of these data count as good.",
+                file=sys.stderr,
+            )
     if batch_size is not None:
         set_values(cfg, {"data.batch_size": batch_size})
     datamodule, spec = build_data(cfg)

@@ -193,14 +193,14 @@ class LightCurveFiles(Source):
         """The rows of an object in the order of time: one an observation, or one a time of several bands."""
         read, rows = self._rows(number)
         time, value, band = read.time[rows], read.value[rows], read.band[rows]
-        strange = sorted({read.bands[b] for b in np.unique(band)} - set(self.bands))
-        own = np.array([self.bands.index(name) if name in self.bands else -1 for name in read.bands])
+        strange = sorted({read.bands[b] for b in np.unique(band[band >= 0])} - set(self.bands))
+        own = np.array([self.bands.index(n) if n in self.bands else -1 for n in read.bands], np.int64)
         if strange and not self._asked and self._held is None:
             raise DataError(
                 f"{self.paths[number][0]} has the bands {listed(strange)} but {self.paths[0][0]} has "
                 f"{listed(self.bands)}; name the wanted ones with data.bands=[...]."
             )
-        column = own[band]
+        column = np.where(band >= 0, own[band], -1)  # rows of no band are in no channel
         valid = known(value, self.missing) & read.good[rows] & np.isfinite(time) & (column >= 0)
         error = None if read.error is None else read.error[rows]
         if error is not None:

@@ -15,7 +15,7 @@ from astropy.table import MaskedColumn, Table
 
 from astrocnn.errors import DataError, listed
 
-__all__ = ["read_csv", "read_text", "write_csv"]
+__all__ = ["MISSING", "read_csv", "read_text", "write_csv"]
 
 log = logging.getLogger(__name__)
 BATCH = 65536  # rows that are held as Python objects at a time

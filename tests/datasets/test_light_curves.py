@@ -301,3 +301,19 @@ def test_a_column_without_any_band_is_refused(tmp_path: Path) -> None:
         DataError, match=r"a\.csv names no band in any row of its column 'band'; .*data\.band="
     ):
         LightCurveFiles(f"{tmp_path}/a.csv")
+
+
+@pytest.mark.parametrize(("n_bins", "period"), [(None, None), (3, None), (None, 0.5)])
+@pytest.mark.parametrize(
+    "times", [[1.0, 2.0, -6e240], [-1.7e308, 2.0, 1.7e308], [0.0, 1e-300, 2e-300]], ids=str
+)
+def test_times_beyond_float32_are_refused(
+    tmp_path: Path, times: list[float], n_bins: int | None, period: float | None
+) -> None:
+    files = LightCurveFiles(str(write(tmp_path, time=times, flux=[1.0, 2.0, 3.0])), n_bins=n_bins)
+    if period is not None:
+        files.fold(np.array([period]), None)
+    with pytest.raises(
+        DataError, match=r"a\.csv: its time reaches .*, outside the range of float32 .*data\.time="
+    ):
+        files.read(0)

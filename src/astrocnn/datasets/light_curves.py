@@ -20,6 +20,7 @@ __all__ = ["LightCurveFiles"]
 
 Array = NDArray[np.float64]
 BANDS = tuple("ugrizyYJHK")  # in this order where the bands are called so
+TIME_REMEDY = "times are in days; name their column with data.time=<column>, or mend the file"
 
 
 class LightCurveFiles(Source):
@@ -179,10 +180,13 @@ class LightCurveFiles(Source):
                 f"{where} has no errors; name their column with data.error=..., or set data.variance=false."
             )
         first = np.nanmin(np.where(series.valid.any(1), series.time, np.nan))
+        with np.errstate(over="ignore"):
+            time = series.time - first
+        single(time, ~np.isnan(time), f"{where}: its time", remedy=TIME_REMEDY)
         if self._period is not None:
             series = self._folded(where, number, series, float(first))
         else:
-            series = Series(series.time - first, series.value, series.variance, series.valid)
+            series = Series(time, series.value, series.variance, series.valid)
         if self.n_bins is not None:
             seen = series.time[series.valid.any(1)]
             span = (0.0, 1.0) if self._period is not None else (float(seen.min()), float(seen.max()))
@@ -193,6 +197,7 @@ class LightCurveFiles(Source):
         """The rows of an object in the order of time: one an observation, or one a time of several bands."""
         read, rows = self._rows(number)
         time, value, band = read.time[rows], read.value[rows], read.band[rows]
+        time = np.where(np.isfinite(time), time, np.nan)
         strange = sorted({read.bands[b] for b in np.unique(band[band >= 0])} - set(self.bands))
         own = np.array([self.bands.index(n) if n in self.bands else -1 for n in read.bands], np.int64)
         if strange and not self._asked and self._held is None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.patterns import found
+from astrocnn.datasets.readable import readable, spread
 from astrocnn.datasets.series import Series, binned, folded, places
 from astrocnn.datasets.single import single
 from astrocnn.datasets.source import Source, Words, without_suffix
@@ -48,7 +49,7 @@ class LightCurveFiles(Source):
         bands, length: as found.
 
     Raises:
-        DataError: no file matches, or one cannot be read.
+        DataError: no file matches, or none can be read.
         ConfigError: a number is out of its range.
     """
 
@@ -91,8 +92,15 @@ class LightCurveFiles(Source):
     def _hold(self, paths: Sequence[str]) -> None:
         """Read long tables and sort their rows by object."""
         members: dict[str, tuple[str, NDArray[np.int64], Observations]] = {}
-        for path in paths:
-            read = read_observations(path, self._columns)
+
+        def look(number: int) -> tuple[str, Observations]:
+            try:
+                return paths[number], read_observations(paths[number], self._columns)
+            except DataError as error:
+                self.incomplete.append((paths[number], str(error)))
+                raise
+
+        for path, read in readable(look, range(len(paths))):
             rows = np.argsort(read.object, kind="stable")
             cuts = np.searchsorted(read.object[rows], np.arange(1, len(read.ids)))
             for name, portion in zip(read.ids, np.split(rows, cuts), strict=True):
@@ -113,17 +121,17 @@ class LightCurveFiles(Source):
         return read, np.arange(len(read.time))
 
     def _find_bands(self) -> tuple[str, ...]:
-        first, _ = self._rows(0)
+        first, _ = next(readable(self._rows, spread(len(self))))
         if len(first.bands) == 1 and first.bands == ("flux",):
             return first.bands
-        everywhere = self._held or (self._rows(number) for number in range(len(self)))
+        everywhere = self._held or readable(self._rows, range(len(self)))
         names = sorted({band for read, _ in everywhere for band in read.bands})
         return tuple(sorted(names, key=lambda n: BANDS.index(n) if n in BANDS else len(BANDS)))
 
     def _longest(self) -> int:
         if self._held is None and len(self.bands) == 1:
-            return max(count_rows(path[0]) for path in self.paths)
-        return max(len(self._series(number)[0].time) for number in range(len(self)))
+            return max(readable(lambda number: count_rows(self.paths[number][0]), range(len(self))))
+        return max(readable(lambda number: len(self._series(number)[0].time), range(len(self))))
 
     def fold(self, period: Array, epoch: Array | None) -> None:
         """Fold each object: ``period`` (N,) in days, ``epoch`` (N,) of phase 0 (None: its first observation)."""

@@ -317,3 +317,16 @@ def test_times_beyond_float32_are_refused(
         DataError, match=r"a\.csv: its time reaches .*, outside the range of float32 .*data\.time="
     ):
         files.read(0)
+
+
+@pytest.mark.parametrize("bits", [[63], [-1], [0, 64], [1.5], ["a"], [True]])
+def test_bits_that_no_flag_has_are_refused(bits: list[Any]) -> None:
+    with pytest.raises(ConfigError, match=r"data\.quality_bits=.*0 to 62"):
+        LightCurveColumns(quality_bits=bits)
+
+
+@pytest.mark.parametrize("bits", [[62], [62, 62]])
+def test_a_bit_counts_however_often_it_is_named(tmp_path: Path, bits: list[int]) -> None:
+    path = write(tmp_path, time=[1.0, 2.0], flux=[1.0, 2.0], quality=[0, 1 << 62])
+    files = LightCurveFiles(str(path), columns=LightCurveColumns(quality_bits=bits))
+    assert files.read(0).valid[1].tolist() == [True, False]

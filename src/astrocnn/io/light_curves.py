@@ -10,6 +10,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError, listed
+from astrocnn.io.flags import flag_bits
 from astrocnn.io.hdus import places
 from astrocnn.io.headers import NotPlainError
 from astrocnn.io.tables import column, read_table, split_part
@@ -40,10 +41,10 @@ class LightCurveColumns:
         band: column that names the band of each row; None where every row is of one band.
         quality: column of flags.
         object: column that tells the objects of a long table apart; None where a file holds one object.
-        quality_bits: bits of the flags (from 0) that make an observation bad; None takes every bit, [] none.
+        quality_bits: bits of the flags (0 to 62) that make an observation bad; None takes every bit, [] none.
 
     Raises:
-        ConfigError: mappings whose bands differ.
+        ConfigError: mappings whose bands differ, or bits that are none.
     """
 
     time: ByBand | None = None
@@ -55,6 +56,7 @@ class LightCurveColumns:
     quality_bits: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        flag_bits("data.quality_bits", self.quality_bits)
         bands = {
             key: list(v) for key in ("time", "flux", "error") if isinstance(v := getattr(self, key), Mapping)
         }
@@ -257,7 +259,7 @@ def _good(path: Any, table: Table, columns: LightCurveColumns) -> NDArray[np.boo
             f"the column {name!r} of {path} holds no flags (whole numbers); choose another (data.quality=<column>), or "
             "ignore it with data.quality_bits=[]."
         )
-    bits = -1 if columns.quality_bits is None else sum(1 << int(bit) for bit in columns.quality_bits)
+    bits = flag_bits("data.quality_bits", columns.quality_bits)
     good: NDArray[np.bool_] = ((flags.astype(np.int64) & bits) == 0) & ~np.ma.getmaskarray(values)
     return good
 

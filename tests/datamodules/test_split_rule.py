@@ -135,3 +135,15 @@ def test_columns_that_are_not_there(make: Make) -> None:
         make(split_by="column").probe()
     with pytest.raises(DataError, match=r"the set without data\.catalog has no column 'field'.*data\.group="):
         make(catalog=None, group="field").probe()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split_seed": -1}, r"data\.split_seed=-1.*0 or more"),
+        ({"val_fraction": float("nan")}, r"data\.val_fraction=nan .*from 0 to 1"),
+    ],
+)
+def test_numbers_out_of_their_range(make: Make, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(**options)

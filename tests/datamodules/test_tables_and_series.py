@@ -1,5 +1,6 @@
 """Tables, spectra and light curves as a user has them: from the command's options to batches."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from astropy.io import fits
 from astropy.table import Table
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -215,6 +217,58 @@ def test_objects_of_a_long_table_meet_the_catalogue(tmp_path: Path) -> None:
     assert batch["image"].tolist() == [[[0, 2], [4, 6]], [[0, 2], [0, 2]]]  # only the times of that band
     assert batch["valid"].all()
     assert batch["redshift"].tolist() == pytest.approx([0.1, 0.3])
+
+
+def six_files(folder: Path, kind: str) -> list[str]:
+    """Six files of a kind; the command's words for them."""
+    x = np.linspace(4000.0, 5000.0, 60)
+    for i in range(6):
+        if kind == "spectra":
+            Table({"wave": x, "flux": x + i}).write(folder / f"{i}.csv")
+        elif kind == "fibres":
+            rows = {"id": [f"{i}a", f"{i}b"], "wave": np.stack([x] * 2), "flux": np.stack([x + i] * 2)}
+            Table(rows).write(folder / f"{i}.fits")
+        elif kind == "kepler":
+            table = Table({"TIME": x, "PDCSAP_FLUX": x + i, "SAP_QUALITY": np.zeros(60, int)})
+            fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(table, name="LIGHTCURVE")]).writeto(
+                folder / f"{i}.fits"
+            )
+        else:  # light curves in bands, one object a file or two
+            rows = {"mjd": x, "flux": x + i, "band": ["g", "r"] * 30, "snid": [f"{i}a", f"{i}b"] * 30}
+            Table(rows).write(folder / f"{i}.csv")
+    name = "spectra" if kind in ("spectra", "fibres") else "light_curves"
+    suffix = "fits" if kind in ("fibres", "kepler") else "csv"
+    words = [f"data={name}", f"data.files='{folder}/*.{suffix}'"]
+    return [*words, "data.object=snid"] if kind == "long" else words
+
+
+@pytest.mark.parametrize("damaged", [(0,), (2,), (0, 1, 3)], ids=str)
+@pytest.mark.parametrize("kind", ["spectra", "fibres", "kepler", "bands", "long"])
+def test_damaged_files_are_left_out_and_listed(tmp_path: Path, kind: str, damaged: tuple[int, ...]) -> None:
+    words, many = six_files(tmp_path, kind), kind in ("fibres", "long")
+    whole = datamodule(*words)
+    shape = whole.probe().image_shape
+    for i in damaged:
+        path = next(tmp_path.glob(f"{i}.*"))
+        path.write_bytes(path.read_bytes()[: -path.stat().st_size // 3] + b",,,\n")
+    data = datamodule(*words, "data.on_bad=skip")
+    data.setup()
+    left = [i for i in range(6) if i not in damaged]
+    assert sorted(data.catalog["id"]) == [f"{i}{o}" for i in left for o in ("ab" if many else [""])]
+    assert [re.findall(r"/(\d)\.", why) for why in data.skipped["reason"]] == [[str(i)] for i in damaged]
+    assert data.spec.image_shape == shape
+    assert data.gather(np.array([0]))["valid"].any()
+    with pytest.raises(DataError, match=rf"{damaged[0]}\.(csv|fits)"):
+        datamodule(*words).setup()
+
+
+@pytest.mark.parametrize("kind", ["spectra", "fibres", "kepler", "bands", "long"])
+def test_the_first_of_files_that_are_all_damaged_is_named(tmp_path: Path, kind: str) -> None:
+    words = [*six_files(tmp_path, kind), "data.on_bad=skip"]
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:-200] + b",,,\n")
+    with pytest.raises(DataError, match=r"/0\.(csv|fits)"):
+        datamodule(*words).probe()
 
 
 @pytest.mark.parametrize("name", ["table", "spectra", "light_curves"])

@@ -12,6 +12,8 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 from astropy.timeseries import TimeSeries, aggregate_downsample
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from astrocnn.datasets.light_curves import LightCurveFiles
 from astrocnn.datasets.packed import pack
@@ -265,3 +267,66 @@ def test_files_of_two_layouts(tmp_path: Path) -> None:
         write(tmp_path, name, time=[1.0], flux=[1.0], star=["x"])
     with pytest.raises(DataError, match="both hold the object 'x'"):
         LightCurveFiles(f"{tmp_path}/*.csv", columns=LightCurveColumns(object="star"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("band", ["0", "g"])
+def test_rows_without_a_band_are_nobodys_observations(tmp_path: Path, suffix: str, band: str) -> None:
+    text = f"snid,mjd,passband,flux,flux_err\n0,1,{band},10,1\n0,2,{band},20,1\n0,3,,999,1\n1,5,{band},30,1\n"
+    (tmp_path / "lc.csv").write_text(text)
+    if suffix == "parquet":
+        parquet.write_table(arrow_csv.read_csv(tmp_path / "lc.csv"), tmp_path / "lc.parquet")
+    files = LightCurveFiles(f"{tmp_path}/lc.{suffix}", columns=LightCurveColumns(object="snid"))
+    assert (files.ids, files.bands) == (["0", "1"], (band,))
+    assert files.read(0).flux[:, files.read(0).valid[1]].tolist() == [[0, 1], [10, 20]]
+    assert 999 not in files.read(0).flux
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", ["3", "SN 3"])
+def test_rows_without_an_object_are_refused(tmp_path: Path, suffix: str, name: str) -> None:
+    (tmp_path / "lc.csv").write_text(f"snid,mjd,flux\n{name},1,10\n{name},2,20\n,4,777\n,5,778\n")
+    if suffix == "parquet":
+        parquet.write_table(arrow_csv.read_csv(tmp_path / "lc.csv"), tmp_path / "lc.parquet")
+    with pytest.raises(
+        DataError,
+        match=rf"lc\.{suffix}: 2 of its 4 rows have no object in the column 'snid'; .*data\.object=",
+    ):
+        LightCurveFiles(f"{tmp_path}/lc.{suffix}", columns=LightCurveColumns(object="snid"))
+
+
+def test_a_column_without_any_band_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mjd,band,flux\n1,,10\n2,,20\n")
+    with pytest.raises(
+        DataError, match=r"a\.csv names no band in any row of its column 'band'; .*data\.band="
+    ):
+        LightCurveFiles(f"{tmp_path}/a.csv")
+
+
+@pytest.mark.parametrize(("n_bins", "period"), [(None, None), (3, None), (None, 0.5)])
+@pytest.mark.parametrize(
+    "times", [[1.0, 2.0, -6e240], [-1.7e308, 2.0, 1.7e308], [0.0, 1e-300, 2e-300]], ids=str
+)
+def test_times_beyond_float32_are_refused(
+    tmp_path: Path, times: list[float], n_bins: int | None, period: float | None
+) -> None:
+    files = LightCurveFiles(str(write(tmp_path, time=times, flux=[1.0, 2.0, 3.0])), n_bins=n_bins)
+    if period is not None:
+        files.fold(np.array([period]), None)
+    with pytest.raises(
+        DataError, match=r"a\.csv: its time reaches .*, outside the range of float32 .*data\.time="
+    ):
+        files.read(0)
+
+
+@pytest.mark.parametrize("bits", [[63], [-1], [0, 64], [1.5], ["a"], [True]])
+def test_bits_that_no_flag_has_are_refused(bits: list[Any]) -> None:
+    with pytest.raises(ConfigError, match=r"data\.quality_bits=.*0 to 62"):
+        LightCurveColumns(quality_bits=bits)
+
+
+@pytest.mark.parametrize("bits", [[62], [62, 62]])
+def test_a_bit_counts_however_often_it_is_named(tmp_path: Path, bits: list[int]) -> None:
+    path = write(tmp_path, time=[1.0, 2.0], flux=[1.0, 2.0], quality=[0, 1 << 62])
+    files = LightCurveFiles(str(path), columns=LightCurveColumns(quality_bits=bits))
+    assert files.read(0).valid[1].tolist() == [True, False]

@@ -261,6 +261,12 @@ def test_mask_bits(tmp_path: Path) -> None:
     assert count["[3]"] == count["[]"]
 
 
+@pytest.mark.parametrize("bits", [[63], [-1], [0, 64]])
+def test_bits_that_no_mask_has_are_refused(bits: list[int]) -> None:
+    with pytest.raises(ConfigError, match=r"data\.mask_bits=.*0 to 62"):
+        Reading(mask_bits=bits)
+
+
 def test_spectra_as_rows_of_a_table(tmp_path: Path) -> None:
     rows = Table(
         {

@@ -137,6 +137,51 @@ def test_text_separated_by_blanks(tmp_path: Path) -> None:
         read_table(tmp_path / "d.txt")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "names", "n_rows"),
+    [
+        ("a.csv", "# Labels by A. Smith, 2024\nid,label\n1,0\n2,1\n", ["id", "label"], 2),
+        ("a.csv", "# Labels by A. Smith, 2024\nid,label\ncosmos,ring\n", ["id", "label"], 1),
+        ("a.dat", "# Photometry of field 12\nid ra dec mag\n1 2 3 4\n", ["id", "ra", "dec", "mag"], 1),
+        (
+            "a.dat",
+            "# a b c d\n# Photometry of field 12\nid ra dec mag\n1 2 3 4\n",
+            ["id", "ra", "dec", "mag"],
+            1,
+        ),
+        ("a.csv", "# id, kind\n7,ring\n8,\n", ["id", "kind"], 2),
+        ("a.csv", "# by A. Smith, 2024\n# name,z\nM31,nan\n", ["name", "z"], 1),
+        ("a.csv", "# by A. Smith\n#name,z\nM31,0.1\n", ["name", "z"], 1),
+        ("a.csv", "# by A. Smith, 2024\nname,z\n", ["name", "z"], 0),
+        ("a.csv", "# by A. Smith, 2024\n# name,z\n", ["name", "z"], 0),
+        ("a.dat", "# by A. Smith\n#name\tz\tkind\nM 31\t0.1\tx\n", ["name", "z", "kind"], 1),
+        ("a.csv", "#id,label\ncosmos,ring\nxmm,\n", ["id", "label"], 2),
+        ("a.csv", "# Labels, 2024\nid,label\ncosmos,ring\nxmm,none\n", ["id", "label"], 2),
+        ("a.csv", "\n# Labels, 2024\n\nid,label\n\n1,0\n\n2,1\n", ["id", "label"], 2),
+    ],
+)
+def test_the_line_that_names_the_columns_of_a_text(
+    tmp_path: Path, name: str, text: str, names: list[str], n_rows: int
+) -> None:
+    (tmp_path / name).write_text(text)
+    table = read_table(tmp_path / name)
+    assert (table.colnames, len(table)) == (names, n_rows)
+
+
+def test_two_lines_that_might_be_the_header_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.csv").write_text("# Labels by A. Smith, 2024\nid,label\n1,ring\n")
+    read_table(tmp_path / "a.csv")
+    assert not caplog.records
+    (tmp_path / "b.dat").write_text("# id label\ncosmos ring\nxmm none\n")
+    read_table(tmp_path / "b.dat")
+    assert "b.dat: its first line without '#' holds no number and is taken as names of columns" in caplog.text
+    (tmp_path / "c.dat").write_text("# id label\na b\n1 2 3\n")
+    with pytest.raises(DataError, match=r"c\.dat, line 3: 3 values for 2 columns"):
+        read_table(tmp_path / "c.dat")
+
+
 def test_a_catalogue_of_sextractor(realdata: Find) -> None:
     table = read_table(realdata("fits/sextractor/image.cat"))
     assert len(table) == 65

@@ -1,5 +1,6 @@
 """By which rule a datamodule parts its objects, as the user's options say."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -57,12 +58,12 @@ class SplitRule:
             group where one is named, else at random.
         columns: names of the columns ``split`` and ``group``.
         val_fraction, test_fraction: shares of each class, where no column says them.
-        seed: of what is drawn.
+        seed: of what is drawn, 0 or more.
         sky_cell_deg: width of the cells of 'sky'; None chooses it from the extent of the set.
         skip: leave out what has no position instead of refusing it.
 
     Raises:
-        ConfigError: options that contradict each other.
+        ConfigError: options that contradict each other, or are out of their range.
     """
 
     def __init__(
@@ -79,6 +80,12 @@ class SplitRule:
         self.by, self.column, self.group = by, columns["split"], columns["group"]
         self.fractions = {"val_fraction": val_fraction, "test_fraction": test_fraction}
         self.seed, self.sky_cell_deg, self.skip = seed, sky_cell_deg, skip
+        if seed < 0:
+            raise ConfigError(f"data.split_seed={seed}: a whole number, 0 or more.")
+        if math.isnan(val_fraction) or math.isnan(test_fraction):
+            raise ConfigError(
+                f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction}: numbers from 0 to 1."
+            )
         if by is not None:
             choose("data.split_by", by, RULES)
         for rule, name in (("column", self.column), ("group", self.group)):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.patterns import found
+from astrocnn.datasets.readable import readable, spread
 from astrocnn.datasets.series import Series, binned, folded, places
 from astrocnn.datasets.single import single
 from astrocnn.datasets.source import Source, Words, without_suffix
@@ -20,6 +21,7 @@ __all__ = ["LightCurveFiles"]
 
 Array = NDArray[np.float64]
 BANDS = tuple("ugrizyYJHK")  # in this order where the bands are called so
+TIME_REMEDY = "times are in days; name their column with data.time=<column>, or mend the file"
 
 
 class LightCurveFiles(Source):
@@ -47,7 +49,7 @@ class LightCurveFiles(Source):
         bands, length: as found.
 
     Raises:
-        DataError: no file matches, or one cannot be read.
+        DataError: no file matches, or none can be read.
         ConfigError: a number is out of its range.
     """
 
@@ -90,8 +92,15 @@ class LightCurveFiles(Source):
     def _hold(self, paths: Sequence[str]) -> None:
         """Read long tables and sort their rows by object."""
         members: dict[str, tuple[str, NDArray[np.int64], Observations]] = {}
-        for path in paths:
-            read = read_observations(path, self._columns)
+
+        def look(number: int) -> tuple[str, Observations]:
+            try:
+                return paths[number], read_observations(paths[number], self._columns)
+            except DataError as error:
+                self.incomplete.append((paths[number], str(error)))
+                raise
+
+        for path, read in readable(look, range(len(paths))):
             rows = np.argsort(read.object, kind="stable")
             cuts = np.searchsorted(read.object[rows], np.arange(1, len(read.ids)))
             for name, portion in zip(read.ids, np.split(rows, cuts), strict=True):
@@ -112,17 +121,17 @@ class LightCurveFiles(Source):
         return read, np.arange(len(read.time))
 
     def _find_bands(self) -> tuple[str, ...]:
-        first, _ = self._rows(0)
+        first, _ = next(readable(self._rows, spread(len(self))))
         if len(first.bands) == 1 and first.bands == ("flux",):
             return first.bands
-        everywhere = self._held or (self._rows(number) for number in range(len(self)))
+        everywhere = self._held or readable(self._rows, range(len(self)))
         names = sorted({band for read, _ in everywhere for band in read.bands})
         return tuple(sorted(names, key=lambda n: BANDS.index(n) if n in BANDS else len(BANDS)))
 
     def _longest(self) -> int:
         if self._held is None and len(self.bands) == 1:
-            return max(count_rows(path[0]) for path in self.paths)
-        return max(len(self._series(number)[0].time) for number in range(len(self)))
+            return max(readable(lambda number: count_rows(self.paths[number][0]), range(len(self))))
+        return max(readable(lambda number: len(self._series(number)[0].time), range(len(self))))
 
     def fold(self, period: Array, epoch: Array | None) -> None:
         """Fold each object: ``period`` (N,) in days, ``epoch`` (N,) of phase 0 (None: its first observation)."""
@@ -179,10 +188,13 @@ class LightCurveFiles(Source):
                 f"{where} has no errors; name their column with data.error=..., or set data.variance=false."
             )
         first = np.nanmin(np.where(series.valid.any(1), series.time, np.nan))
+        with np.errstate(over="ignore"):
+            time = series.time - first
+        single(time, ~np.isnan(time), f"{where}: its time", remedy=TIME_REMEDY)
         if self._period is not None:
             series = self._folded(where, number, series, float(first))
         else:
-            series = Series(series.time - first, series.value, series.variance, series.valid)
+            series = Series(time, series.value, series.variance, series.valid)
         if self.n_bins is not None:
             seen = series.time[series.valid.any(1)]
             span = (0.0, 1.0) if self._period is not None else (float(seen.min()), float(seen.max()))
@@ -193,14 +205,15 @@ class LightCurveFiles(Source):
         """The rows of an object in the order of time: one an observation, or one a time of several bands."""
         read, rows = self._rows(number)
         time, value, band = read.time[rows], read.value[rows], read.band[rows]
-        strange = sorted({read.bands[b] for b in np.unique(band)} - set(self.bands))
-        own = np.array([self.bands.index(name) if name in self.bands else -1 for name in read.bands])
+        time = np.where(np.isfinite(time), time, np.nan)
+        strange = sorted({read.bands[b] for b in np.unique(band[band >= 0])} - set(self.bands))
+        own = np.array([self.bands.index(n) if n in self.bands else -1 for n in read.bands], np.int64)
         if strange and not self._asked and self._held is None:
             raise DataError(
                 f"{self.paths[number][0]} has the bands {listed(strange)} but {self.paths[0][0]} has "
                 f"{listed(self.bands)}; name the wanted ones with data.bands=[...]."
             )
-        column = own[band]
+        column = np.where(band >= 0, own[band], -1)  # rows of no band are in no channel
         valid = known(value, self.missing) & read.good[rows] & np.isfinite(time) & (column >= 0)
         error = None if read.error is None else read.error[rows]
         if error is not None:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.datasets.patterns import found
+from astrocnn.datasets.readable import N_PROBED, readable, spread
 from astrocnn.datasets.single import single
 from astrocnn.datasets.source import Source, Words, without_suffix
 from astrocnn.errors import ConfigError, DataError
@@ -18,7 +20,6 @@ from astrocnn.io.spectra import Arm, Reading, Spectra, open_spectra
 __all__ = ["SpectrumFiles"]
 
 Array = NDArray[np.float64]
-N_PROBED = 16
 MOST_PIXELS = 2**20
 
 
@@ -29,15 +30,15 @@ class SpectrumFiles(Source):
     (:func:`astrocnn.functional.rebin.rebin`); a pixel is valid where good pixels of the file cover half of it. Arms
     that overlap are averaged with the weights of their inverse variance. Wavelengths are in vacuum, as observed.
 
-    Where the first file holds one object, every file is taken to do so and is opened only when it is read; an id
-    is then what the last * matched. Where it holds many, an id is that which the file gives, such as TARGETID, or
-    the file's with the number of the row.
+    Where the first file that can be read holds one object, every file is taken to do so and is opened only when it is
+    read; an id is then what the last * matched. Where it holds many, an id is that which the file gives, such as
+    TARGETID, or the file's with the number of the row.
 
     Args:
         files: glob pattern.
         reading: what files do not say themselves.
         wave_min, wave_max: centres of the first and the last pixel, Å; None takes the widest range of up to 16
-            files spread over the set.
+            files spread over the set that can be read.
         n_pixels: L; None takes the median step in log λ of these files.
         variance: whether samples have a variance; without, errors only tell which pixels are valid.
 
@@ -45,7 +46,7 @@ class SpectrumFiles(Source):
         wave_min, wave_max, n_pixels: of the grid.
 
     Raises:
-        DataError: no file matches, or the first one cannot be read.
+        DataError: no file matches, or none can be read.
         ConfigError: the grid is none.
     """
 
@@ -64,8 +65,8 @@ class SpectrumFiles(Source):
         self.reading, self.variance = reading or Reading(), variance
         matched = found(files, "data.files")
         paths = [path for _, path in matched]
-        with open_spectra(paths[0], self.reading) as first:
-            self.layout, self.many = first.layout, first.many
+        look = readable(lambda number: self._kind(paths[number]), spread(len(paths)))
+        self._example, self.layout, self.many = next(look)
         self.incomplete: list[tuple[str, str]] = []
         self.row: list[int] = [0] * len(paths)
         self.ids = [
@@ -77,15 +78,22 @@ class SpectrumFiles(Source):
         self.wave_min, self.wave_max, self.n_pixels = self._grid(wave_min, wave_max, n_pixels)
         self._bounds = pixel_bounds(log_grid(self.wave_min, self.wave_max, self.n_pixels))
 
+    def _kind(self, path: str) -> tuple[str, str, bool]:
+        with open_spectra(path, self.reading) as spectra:
+            return path, spectra.layout, spectra.many
+
     def _list_rows(self, paths: Sequence[str]) -> None:
         listed: list[tuple[str, str, int]] = []
         for path in paths:
-            with open_spectra(path, self.reading) as spectra:
-                self._same_layout(path, spectra)
-                names = spectra.ids or [
-                    f"{without_suffix(os.path.basename(path))}_{row}" for row in range(spectra.n)
-                ]
-                listed += [(names[row], path, row) for row in range(spectra.n)]
+            try:
+                with open_spectra(path, self.reading) as spectra:
+                    self._same_layout(path, spectra)
+                    names = spectra.ids or [
+                        f"{without_suffix(os.path.basename(path))}_{row}" for row in range(spectra.n)
+                    ]
+                    listed += [(names[row], path, row) for row in range(spectra.n)]
+            except DataError as error:
+                self.incomplete.append((path, str(error)))
         self.ids = [name for name, _, _ in listed]
         self.paths = [(path,) for _, path, _ in listed]
         self.row = [row for _, _, row in listed]
@@ -93,7 +101,7 @@ class SpectrumFiles(Source):
     def _same_layout(self, path: str, spectra: Spectra) -> None:
         if spectra.layout != self.layout:
             raise DataError(
-                f"{path} is of the layout {spectra.layout!r} but {self.paths[0][0]} of {self.layout!r}, and their "
+                f"{path} is of the layout {spectra.layout!r} but {self._example} of {self.layout!r}, and their "
                 "fluxes may have different units; read one kind of files at a time (data.files=...)."
             )
 
@@ -101,8 +109,8 @@ class SpectrumFiles(Source):
         self, wave_min: float | None, wave_max: float | None, n_pixels: int | None
     ) -> tuple[float, float, int]:
         if wave_min is None or wave_max is None or n_pixels is None:
-            numbers = np.unique(np.linspace(0, len(self) - 1, N_PROBED).astype(int))
-            waves = [arm.wave for number in numbers for arm in self._arms(int(number))]
+            probed = islice(readable(self._arms, spread(len(self))), N_PROBED)
+            waves = [arm.wave for arms in probed for arm in arms]
             wave_min = min(wave[0] for wave in waves) if wave_min is None else wave_min
             wave_max = max(wave[-1] for wave in waves) if wave_max is None else wave_max
             if n_pixels is None:
@@ -182,7 +190,7 @@ class SpectrumFiles(Source):
         path, row = self.paths[number][0], self.row[number]
         if row >= spectra.n or (spectra.n > 1 and not self.many):
             return DataError(
-                f"{path} holds {spectra.n} spectra but {self.paths[0][0]} holds one; read files of one kind at a time "
+                f"{path} holds {spectra.n} spectra but {self._example} holds one; read files of one kind at a time "
                 "(data.files=...)."
             )
         try:

@@ -10,9 +10,11 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError, listed
+from astrocnn.io.flags import flag_bits
 from astrocnn.io.hdus import places
 from astrocnn.io.headers import NotPlainError
 from astrocnn.io.tables import column, read_table, split_part
+from astrocnn.io.text_table import MISSING
 from astrocnn.io.unpacking import opened
 
 __all__ = ["LightCurveColumns", "Observations", "count_rows", "read_observations"]
@@ -39,10 +41,10 @@ class LightCurveColumns:
         band: column that names the band of each row; None where every row is of one band.
         quality: column of flags.
         object: column that tells the objects of a long table apart; None where a file holds one object.
-        quality_bits: bits of the flags (from 0) that make an observation bad; None takes every bit, [] none.
+        quality_bits: bits of the flags (0 to 62) that make an observation bad; None takes every bit, [] none.
 
     Raises:
-        ConfigError: mappings whose bands differ.
+        ConfigError: mappings whose bands differ, or bits that are none.
     """
 
     time: ByBand | None = None
@@ -54,6 +56,7 @@ class LightCurveColumns:
     quality_bits: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        flag_bits("data.quality_bits", self.quality_bits)
         bands = {
             key: list(v) for key in ("time", "flux", "error") if isinstance(v := getattr(self, key), Mapping)
         }
@@ -74,7 +77,7 @@ class LightCurveColumns:
 @dataclass(frozen=True)
 class Observations:
     """Rows (n,) of one file: ``time`` in days, ``value``, ``error`` or None, ``good`` by the flags, ``band`` numbers
-    into ``bands``, and ``object`` numbers into ``ids`` ('' for the file's only object).
+    into ``bands`` (−1 and not good where it is not told), and ``object`` numbers into ``ids`` ('' for the only one).
     """
 
     time: Array
@@ -97,7 +100,7 @@ def read_observations(path: str | os.PathLike[str], columns: LightCurveColumns) 
     tables with columns of time and flux (or magnitude), a row an observation, bands in a column or in columns.
 
     Raises:
-        DataError: the file cannot be read, or a column is not there or holds no numbers.
+        DataError: the file cannot be read, a column is not there or holds no numbers, or rows are of no object.
     """
     table = _table(path)
     flux = columns.flux
@@ -115,7 +118,7 @@ def read_observations(path: str | os.PathLike[str], columns: LightCurveColumns) 
         error = None if errors is None else _numbers(path, table, errors, "data.error")
         band, bands = _bands(path, table, columns)
         row, unit = np.arange(len(table)), table[name].unit
-    good = _good(path, table, columns)[row]
+    good = _good(path, table, columns)[row] & (band >= 0)
     which, ids = _objects(path, table, columns)
     meta = {str(key).upper(): v for key, v in table.meta.items()}
     ra, dec = (
@@ -219,13 +222,30 @@ def _joined(parts: list[Array | None]) -> Array | None:
 
 
 def _bands(path: Any, table: Table, columns: LightCurveColumns) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Number of each row's band, and the bands' names, sorted; one band called flux where no column tells."""
+    """Number of each row's band, −1 where none is told, and the names, sorted; one called flux without a column."""
     name = columns.band or _usual(table, "band")
     if name is None:
         return np.zeros(len(table), np.int64), ("flux",)
-    values = np.asarray(np.ma.getdata(column(table, name, "data.band", source=path)))
-    names, numbers = np.unique(values, return_inverse=True)
-    return numbers.reshape(-1), tuple(str(value) for value in names.tolist())
+    numbers, names = _numbered(column(table, name, "data.band", source=path))
+    if len(table) and not names:
+        raise DataError(
+            f"{path} names no band in any row of its column {name!r}; choose another (data.band=<column>), or take "
+            "that column out where all is of one band."
+        )
+    return numbers, names
+
+
+def _numbered(values: Any) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Number (n,) of each value, −1 where it is missing, among the different ones, sorted, as text."""
+    data, missing = np.asarray(np.ma.getdata(values)), np.ma.getmaskarray(values)
+    if data.dtype.kind == "f":
+        missing = missing | np.isnan(data)
+    elif data.dtype.kind == "U":
+        missing = missing | np.isin(data, MISSING)
+    names, of_given = np.unique(data[~missing], return_inverse=True)
+    numbers = np.full(len(data), -1, np.int64)
+    numbers[~missing] = of_given.reshape(-1)
+    return numbers, tuple(str(value) for value in names.tolist())
 
 
 def _good(path: Any, table: Table, columns: LightCurveColumns) -> NDArray[np.bool_]:
@@ -239,7 +259,7 @@ def _good(path: Any, table: Table, columns: LightCurveColumns) -> NDArray[np.boo
             f"the column {name!r} of {path} holds no flags (whole numbers); choose another (data.quality=<column>), or "
             "ignore it with data.quality_bits=[]."
         )
-    bits = -1 if columns.quality_bits is None else sum(1 << int(bit) for bit in columns.quality_bits)
+    bits = flag_bits("data.quality_bits", columns.quality_bits)
     good: NDArray[np.bool_] = ((flags.astype(np.int64) & bits) == 0) & ~np.ma.getmaskarray(values)
     return good
 
@@ -249,6 +269,10 @@ def _objects(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     if columns.object is None:
         return np.zeros(len(table), np.int64), ("",)
-    values = np.asarray(np.ma.getdata(column(table, columns.object, "data.object", source=path)))
-    names, numbers = np.unique(values, return_inverse=True)
-    return numbers.reshape(-1), tuple(str(value) for value in names.tolist())
+    numbers, names = _numbered(column(table, columns.object, "data.object", source=path))
+    if n_missing := int((numbers < 0).sum()):
+        raise DataError(
+            f"{path}: {n_missing} of its {len(numbers)} rows have no object in the column {columns.object!r}; whose "
+            "they are is not known: write it there, take these rows out, or choose another column (data.object=...)."
+        )
+    return numbers, names

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.io.columns import numbers
+from astrocnn.io.flags import flag_bits
 from astrocnn.io.wavelengths import length_in_angstrom, vacuum_wavelength
 
 __all__ = ["Arm", "Reading", "Spectra", "make_arm"]
@@ -28,10 +29,10 @@ class Reading:
         hdu: name or number of the HDU that holds the spectrum.
         wave_unit: unit of the wavelengths, such as Angstrom, nm, um; 'log10' for the logarithm of Å.
         medium: 'vacuum' or 'air', in which wavelengths were measured.
-        mask_bits: bits of the mask that make a pixel bad; None takes every bit, an empty list none.
+        mask_bits: bits of the mask (0 to 62) that make a pixel bad; None takes every bit, an empty list none.
 
     Raises:
-        ConfigError: a unit or medium is not known.
+        ConfigError: a unit, medium or bit is not known.
     """
 
     wave: str | None = None
@@ -45,6 +46,7 @@ class Reading:
     mask_bits: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        flag_bits("data.mask_bits", self.mask_bits)
         if self.medium is not None and self.medium not in MEDIA:
             raise ConfigError(f"data.medium={self.medium!r} is not known; choose from vacuum, air.")
         if self.wave_unit not in (None, "log10"):
@@ -139,8 +141,7 @@ def _flagged(path: Path, mask: NDArray[Any], bits: Sequence[int] | None) -> NDAr
                 f"{path}: its mask holds values that are no flags; name another with data.mask=<column>."
             )
     planes = mask.astype(np.int64)
-    chosen = -1 if bits is None else sum(1 << int(bit) for bit in bits)
-    flagged: NDArray[np.bool_] = (planes & chosen) != 0
+    flagged: NDArray[np.bool_] = (planes & flag_bits("data.mask_bits", bits)) != 0
     return flagged
 
 

@@ -15,31 +15,35 @@ from astropy.table import MaskedColumn, Table
 
 from astrocnn.errors import DataError, listed
 
-__all__ = ["read_csv", "read_text", "write_csv"]
+__all__ = ["MISSING", "read_csv", "read_text", "write_csv"]
 
 log = logging.getLogger(__name__)
 BATCH = 65536  # rows that are held as Python objects at a time
 INTEGER = r"^[+-]?(0|[1-9][0-9]*)$"
 LEADING_ZEROS = r"^0[0-9]+$"
 MISSING = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "N/A", "NA", "--")
+PLAIN_NAME = re.compile(r"[A-Za-z_][\w.-]*")  # one word, as prose between commas seldom is
 SEXTRACTOR = re.compile(r"#\s*1\s+[A-Z]\w*")
 
 
 def read_csv(path: Path) -> Table:
-    """Columns separated by commas, tabs or semicolons; the first line, or the last one with '#', names them."""
+    """Columns separated by commas, tabs or semicolons.
+
+    Names come from the last line with '#' that has as many words as the rows have values, if the first line without
+    one holds a number, or none of the first two does and those words are plain names; else from that first line.
+    """
     with _opened(path) as file:
         lines = _Lines(path, file)
         delimiter = _delimiter(lines.first, ",\t;", default=",")
-        found = _header(lines, delimiter)
-        names = found or next(_split([lines.take()], delimiter))
+        names = _header(path, lines, delimiter) or next(_split([lines.take()], delimiter))
         return _table(path, lines, [name.strip() or f"column_{i}" for i, name in enumerate(names)], delimiter)
 
 
 def read_text(path: Path) -> Table:
     """A text table of another suffix: separated by blanks, commas, tabs, semicolons or bars.
 
-    Names come from the last line with '#' that has as many words as the rows have values, or from a first line
-    without a number; else they are col1, col2, ... Catalogues of SExtractor and IPAC tables are known by their
+    Names come from a first line without a number, or from the last line with '#' that has as many words as the rows
+    have values; else they are col1, col2, ... Catalogues of SExtractor and IPAC tables are known by their
     first line.
     """
     with _opened(path) as file:
@@ -48,10 +52,10 @@ def read_text(path: Path) -> Table:
         special = "sextractor" if SEXTRACTOR.match(first) else "ipac" if first[0] in "\\|" else None
         if special is None:
             delimiter = _delimiter(lines.first, ",\t;|", default=" ")
-            names = _header(lines, delimiter)
+            names = _header(path, lines, delimiter)
             if not names:
                 values = next(_split([lines.first], delimiter))
-                numeric = any(_is_number(value) for value in values)
+                numeric = _has_number(values)
                 names = _numbered(path, lines, values) if numeric else values
                 if not numeric:
                     lines.take()
@@ -92,7 +96,7 @@ class _Lines:
             if not self.comments:
                 raise DataError(f"the table {path} is empty; give a table with a line of column names.")
             self.first = self.comments.pop().lstrip("# ")  # names and no row
-        self._pending = [self.first]
+        self._pending = [(self.number, self.first)]
 
     def _next(self) -> Iterator[str]:
         for number, line in self._file:
@@ -102,11 +106,19 @@ class _Lines:
 
     def take(self) -> str:
         """The next line."""
-        return self._pending.pop()
+        self.number, line = self._pending.pop(0)
+        return line
+
+    def second(self) -> str | None:
+        """The line after the first, which stays to be given; None where there is none."""
+        line = next(self._next(), None)
+        if line is not None:
+            self._pending.append((self.number, line))
+        return line
 
     def __iter__(self) -> Iterator[str]:
         while self._pending:
-            yield self._pending.pop()
+            yield self.take()
         yield from self._next()
 
 
@@ -120,13 +132,22 @@ def _split(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
 
 
-def _header(lines: _Lines, delimiter: str) -> list[str]:
-    """The fields of the last comment that has as many as the first row; nothing where there is none."""
-    n_fields = len(next(_split([lines.first], delimiter)))
-    for comment in reversed(lines.comments):
-        names = next(_split([comment.lstrip("# ")], delimiter), [])
-        if len(names) == n_fields:
+def _header(path: Path, lines: _Lines, delimiter: str) -> list[str]:
+    """The fields of the last comment that has as many as the first row; nothing where that row holds the names."""
+    values = next(_split([lines.first], delimiter))
+    headers = (next(_split([comment.lstrip("# ")], delimiter), []) for comment in reversed(lines.comments))
+    names = next((fields for fields in headers if len(fields) == len(values)), [])
+    if not names or _has_number(values):
+        return names
+    second = lines.second()  # prose may have as many words as a row has values
+    if second is not None and not _has_number(next(_split([second], delimiter)), missing=False):
+        if delimiter != " " and all(PLAIN_NAME.fullmatch(name.strip()) for name in names):
             return names
+        log.warning(
+            "%s: its first line without '#' holds no number and is taken as names of columns, and not the comment "
+            "above it; where that line is a row, take the '#' from the line of names.",
+            path,
+        )
     return []
 
 
@@ -141,6 +162,12 @@ def _numbered(path: Path, lines: _Lines, values: list[str]) -> list[str]:
             len(values),
         )
     return [f"col{i + 1}" for i in range(len(values))]
+
+
+def _has_number(values: Iterable[str], *, missing: bool = True) -> bool:
+    """Whether one is a number or, with ``missing``, stands for none."""
+    texts = [value.strip() for value in values]
+    return any(_is_number(text) for text in texts if missing or text not in MISSING)
 
 
 def _is_number(text: str) -> bool:

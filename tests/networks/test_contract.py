@@ -31,6 +31,7 @@ PARAMETERS = {
             138_328_515,
         ),
     ],
+    "morpheus": [({"in_channels": 4, "n_outputs": 5}, 75_421)],
     "deeplens": [
         ({"in_channels": 1, "n_outputs": 1}, 3_508_545),
         ({"in_channels": 4, "n_outputs": 1}, 3_513_249),

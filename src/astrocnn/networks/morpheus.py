@@ -15,8 +15,8 @@ class Morpheus(nn.Module):
     """Three levels of four blocks down, one block of 16 channels in the middle, three levels of two blocks up.
 
     A block normalises its input over the batch, then convolves it by 3×3, with ReLU and dropout. On the way up the
-    map is enlarged by bicubic interpolation and joined to the one of its level. With 4 bands and 5 outputs 75,421 parameters
-    and 760 running statistics, as the paper's network.
+    map is enlarged by bicubic interpolation and joined to the one of its level. With 4 bands and 5 outputs
+    75,421 parameters and 760 running statistics, as the paper's network.
 
     Args:
         in_channels: number of bands.

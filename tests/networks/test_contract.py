@@ -23,6 +23,15 @@ PARAMETERS = {
         ({"in_channels": 3, "n_outputs": 1000, "depth": 34}, 21_797_672),
         ({"in_channels": 3, "n_outputs": 1000, "depth": 50}, 25_557_032),
     ],
+    "unet": [
+        ({"in_channels": 1, "n_outputs": 2, "padding": "valid", "batch_norm": False}, 31_030_658),
+        # Boucaud et al. 2020
+        (
+            {"in_channels": 1, "n_outputs": 3, "depth": 5, "upsampling": "nearest", "batch_norm": False},
+            138_328_515,
+        ),
+    ],
+    "morpheus": [({"in_channels": 4, "n_outputs": 5}, 75_421)],
     "deeplens": [
         ({"in_channels": 1, "n_outputs": 1}, 3_508_545),
         ({"in_channels": 4, "n_outputs": 1}, 3_513_249),
@@ -50,6 +59,11 @@ def build(path, *, size=None, n_outputs=2):
     return cls(**options), (channels, *size)
 
 
+def outputs_of(path, n, k, size):
+    """The shape of n raw outputs of k each: a vector, or maps of the image's size."""
+    return (n, k, *size) if getattr(target_of(path), "per_pixel", False) else (n, k)
+
+
 @pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
 def config(request):
     torch.manual_seed(0)
@@ -69,7 +83,7 @@ def test_options_are_keyword_only(config):
 def test_forward_and_backward(config):
     network, shape = build(config, n_outputs=3)
     output = network(torch.randn(4, *shape))
-    assert output.shape == (4, 3)
+    assert output.shape == outputs_of(config, 4, 3, shape[1:])
     output.square().sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -90,7 +104,7 @@ def test_odd_sizes(config):
     _, *size = target_of(config).input_shape
     odd = [(pixels - 11 + 2 * axis) | 1 for axis, pixels in enumerate(size)]
     network, shape = build(config, size=odd)
-    assert network(torch.randn(2, *shape)).shape == (2, 2)
+    assert network(torch.randn(2, *shape)).shape == outputs_of(config, 2, 2, odd)
 
 
 def test_channels_last_is_the_same(config):
@@ -117,7 +131,7 @@ def test_meta_device(config):
         network, shape = build(config)
         output = network(torch.empty(2, *shape))
     assert output.device.type == "meta"
-    assert output.shape == (2, 2)
+    assert output.shape == outputs_of(config, 2, 2, shape[1:])
 
 
 def test_eval_is_deterministic_and_independent_of_the_batch(config):
@@ -133,7 +147,7 @@ def test_least_size_is_named_and_enough(config):
     channels, *size = target_of(config).input_shape
     least = build(config)[0].least_size
     network, shape = build(config, size=[least] * len(size))
-    assert network(torch.randn(2, *shape)).shape == (2, 2)
+    assert network(torch.randn(2, *shape)).shape == outputs_of(config, 2, 2, shape[1:])
     with pytest.raises(ConfigError, match=f"at least {least}×{least} pixels"):
         build(config, size=[least - 1] * len(size))[0](torch.randn(2, channels, *[least - 1] * len(size)))
 

@@ -10,43 +10,48 @@ from astrocnn.errors import choose
 
 __all__ = ["INITIALISERS", "initialise"]
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 # Standard deviation of a unit normal distribution cut at ±2: √(1 − 4 φ(2) / (2 Φ(2) − 1)).
 _CUT_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
 
 
-def _fans(weight: Tensor) -> tuple[int, int]:
-    """Inputs and outputs that one weight tensor (out, in, *kernel) connects: n_in = in·k, n_out = out·k."""
+def _fans(layer: nn.Module, weight: Tensor) -> tuple[float, float]:
+    """Inputs of one output and outputs of one input of a layer.
+
+    A weight tensor (out, in, *kernel) connects in·k and out·k; a transposed convolution (in, out, *kernel) of a stride
+    gives each output k / stride positions only.
+    """
+    first, second = weight.shape[:2]
     kernel = math.prod(weight.shape[2:])
-    return weight.shape[1] * kernel, weight.shape[0] * kernel
+    if isinstance(layer, TRANSPOSED):
+        return first * kernel / math.prod(layer.stride), second * kernel
+    return second * kernel, first * kernel
 
 
-def _he(weight: Tensor) -> None:
-    n_in, _ = _fans(weight)
+def _he(weight: Tensor, n_in: float, n_out: float) -> None:
     nn.init.normal_(weight, std=math.sqrt(2 / n_in))
 
 
-def _glorot(weight: Tensor) -> None:
-    n_in, n_out = _fans(weight)
+def _glorot(weight: Tensor, n_in: float, n_out: float) -> None:
     bound = math.sqrt(6 / (n_in + n_out))  # a uniform distribution on ±b has variance b²/3
     nn.init.uniform_(weight, -bound, bound)
 
 
-def _lecun(weight: Tensor) -> None:
-    n_in, _ = _fans(weight)
+def _lecun(weight: Tensor, n_in: float, n_out: float) -> None:
     nn.init.normal_(weight, std=math.sqrt(1 / n_in))
 
 
-def _truncated_normal(weight: Tensor) -> None:
-    n_in, _ = _fans(weight)
+def _truncated_normal(weight: Tensor, n_in: float, n_out: float) -> None:
     std = math.sqrt(2 / n_in) / _CUT_STD
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-def _default(weight: Tensor) -> None:
+def _default(weight: Tensor, n_in: float, n_out: float) -> None:
     """PyTorch's own, which the layer has been given when it was made."""
 
 
-INITIALISERS: dict[str, Callable[[Tensor], None]] = {
+INITIALISERS: dict[str, Callable[[Tensor, float, float], None]] = {
     "he": _he,
     "glorot": _glorot,
     "lecun": _lecun,
@@ -77,7 +82,7 @@ def initialise(module: nn.Module, init: str) -> None:
     """
     draw = choose("init", init, INITIALISERS)
     for layer in module.modules():
-        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear):
-            draw(layer.weight)
+        if isinstance(layer, (*CONVOLUTIONS, *TRANSPOSED, nn.Linear)):
+            draw(layer.weight, *_fans(layer, layer.weight))
             if layer.bias is not None and init != "default":
                 nn.init.zeros_(layer.bias)

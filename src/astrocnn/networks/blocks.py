@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError
 
-__all__ = ["check_images", "same_conv2d", "sides"]
+__all__ = ["check_images", "middle_of", "padded_to_multiple", "same_conv2d", "sides"]
 
 
 def check_images(images: Tensor, *, network: str, in_channels: int, least: int) -> None:
@@ -51,3 +51,18 @@ def same_conv2d(in_channels: int, out_channels: int, kernel: int) -> nn.Sequenti
         nn.ZeroPad2d((before, after, before, after)),
         nn.Conv2d(in_channels, out_channels, kernel),
     )
+
+
+def padded_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Images with zeros after their last rows and columns, so that every side is a multiple of ``multiple``."""
+    lacking = [-side % multiple for side in images.shape[2:]]
+    if not any(lacking):
+        return images
+    return nn.functional.pad(images, [n for side in reversed(lacking) for n in (0, side)])
+
+
+def middle_of(maps: Tensor, sides: Sequence[int]) -> Tensor:
+    """The middle of maps (B, C, ...), of the given trailing sides."""
+    for axis, side in enumerate(sides, start=2):
+        maps = maps.narrow(axis, (maps.shape[axis] - side) // 2, side)
+    return maps

@@ -1,0 +1,171 @@
+"""The U-Net (Ronneberger+15, arXiv:1505.04597): one raw output for every pixel, at the image's own resolution."""
+
+from collections.abc import Callable
+from itertools import count
+
+import torch
+from torch import Tensor, nn
+
+from astrocnn.errors import ConfigError, choose
+from astrocnn.functional.initialise import initialise
+from astrocnn.networks.blocks import check_images, middle_of, padded_to_multiple
+
+__all__ = ["UNet"]
+
+
+class UNet(nn.Module):
+    """A contracting path, an expanding path of the same depth, and the finer maps carried across.
+
+    At every level two 3×3 convolutions, then 2×2 max pooling that doubles the width; on the way up the map is
+    doubled in size and halved in width, and joined to the one of its level. The paper's network is
+    ``depth=4, width=64, padding='valid', upsampling='transposed', batch_norm=False``: 31,030,658 parameters with 1 band
+    and 2 outputs, 572² pixels to 388².
+
+    Args:
+        in_channels: number of bands.
+        n_outputs: number of maps of raw outputs (logits, fluxes).
+        depth: number of poolings.
+        width: channels of the first level.
+        padding: 'same' gives maps of the image's size, whatever that is (it is padded with zeros and the maps are
+            cropped back); 'valid' uses no padding, so that the maps lose :attr:`border` pixels on each side.
+        upsampling: 'transposed' convolution of 2×2; 'nearest', copies followed by a 3×3 convolution, free of its
+            checkerboard (Odena+16, doi:10.23915/distill.00003); or 'bilinear' and a 3×3 convolution.
+        batch_norm: normalise each convolution's output (Ioffe & Szegedy 15).
+        dropout: probability of dropping a whole map, in the two deepest levels.
+        init: name of the initialisation (:func:`~astrocnn.functional.initialise.initialise`); the paper's is He's.
+
+    Attributes:
+        border: how many pixels the maps lose on each side, 92 of the paper's network.
+        half_field: how far beyond a window an input can change what comes out in it, in pixels, when the window begins
+            and ends at multiples of ``2**depth``.
+
+    Raises:
+        ConfigError: an option is none of these; images of another number of bands, too small, or, with 'valid', of a
+            size that does not divide evenly (the message names the nearest that do).
+    """
+
+    input_shape = (4, 128, 128)
+    per_pixel = True
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        n_outputs: int,
+        depth: int = 4,
+        width: int = 64,
+        padding: str = "same",
+        upsampling: str = "transposed",
+        batch_norm: bool = True,
+        dropout: float = 0.0,
+        init: str = "he",
+    ) -> None:
+        super().__init__()
+        same = choose("padding", padding, {"same": True, "valid": False})
+        enlarge = choose("upsampling", upsampling, UPSAMPLING)
+        if depth < 1 or width < 1:
+            raise ConfigError(f"depth={depth} and width={width}: a U-Net has at least 1 of each.")
+        self.in_channels, self.depth, self.same = in_channels, depth, same
+        self.around = {"transposed": 0, "nearest": 1, "bilinear": 1}[upsampling]
+        widths = [width * 2**level for level in range(depth + 1)]
+        pad = 1 if same else 0
+        self.down = nn.ModuleList(
+            _double(n_in, n, pad, batch_norm=batch_norm, dropout=dropout if level >= depth - 1 else 0.0)
+            for level, (n_in, n) in enumerate(zip([in_channels, *widths], widths, strict=False))
+        )
+        self.up = nn.ModuleList(enlarge(n, pad) for n in reversed(widths[1:]))
+        self.join = nn.ModuleList(
+            _double(2 * n, n, pad, batch_norm=batch_norm) for n in reversed(widths[:-1])
+        )
+        self.head = nn.Conv2d(width, n_outputs, 1)
+        self.half_field = self._reach(extra=self.around + (upsampling == "bilinear"))
+        self.least_size = 2**depth if same else next(n for n in count(1) if self._output_side(n))
+        self.border = 0 if same else (self.least_size - self._output_side(self.least_size)) // 2
+        initialise(self, init)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps (B, n_outputs, H, W) of images (B, C, H, W); with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b).
+
+        Raises:
+            ConfigError: images that the network cannot take.
+        """
+        check_images(images, network="UNet", in_channels=self.in_channels, least=self.least_size)
+        height, width = images.shape[2:]
+        if self.same:
+            images = padded_to_multiple(images, 2**self.depth)
+        else:
+            self._check_valid(height, width)
+        x, skips = self.down[0](images), []
+        for level in self.down[1:]:
+            skips.append(x)
+            x = level(nn.functional.max_pool2d(x, 2))  # (B, 2w, H/2, W/2)
+        for enlarge, join in zip(self.up, self.join, strict=True):
+            x = enlarge(x)  # (B, w/2, 2H, 2W)
+            x = join(torch.cat([middle_of(skips.pop(), x.shape[2:]), x], dim=1))
+        maps: Tensor = self.head(x)
+        return maps[..., :height, :width] if self.same else maps
+
+    def _reach(self, *, extra: int) -> int:
+        """:attr:`half_field`, by following the first pixel of a window down to the deepest map and back to the image.
+
+        On the way up each level looks 2 pixels around, and ``extra`` more where maps are enlarged; on the way down each
+        looks 2 of its own pixels around.
+        """
+        first = 0
+        for _ in range(self.depth):
+            first = (first - 2 - extra) // 2
+        step = int(2**self.depth)
+        return -first * step + 2 * (2 * step - 1)
+
+    def _output_side(self, side: int) -> int:
+        """Side of the maps of an image without padding; 0 where it cannot be halved evenly or nothing is left."""
+        for _ in range(self.depth):
+            side -= 4
+            if side <= 0 or side % 2:
+                return 0
+            side //= 2
+        side -= 4
+        for _ in range(self.depth):
+            side = 2 * side - 2 * self.around - 4
+        return max(side, 0)
+
+    def _check_valid(self, height: int, width: int) -> None:
+        for side in (height, width):
+            if not self._output_side(side):
+                below = next(n for n in count(side, -1) if self._output_side(n))
+                above = next(n for n in count(side) if self._output_side(n))
+                raise ConfigError(
+                    f"UNet with padding=valid cannot halve {side} pixels {self.depth} times; the nearest sizes that "
+                    f"work are {below} and {above}; or set model.padding=same."
+                )
+
+
+def _double(n_in: int, n: int, pad: int, *, batch_norm: bool, dropout: float = 0.0) -> nn.Sequential:
+    """Two 3×3 convolutions with ReLU."""
+    layers: list[nn.Module] = []
+    for channels in (n_in, n):
+        layers.append(nn.Conv2d(channels, n, 3, padding=pad, bias=not batch_norm))
+        layers += [nn.BatchNorm2d(n)] if batch_norm else []
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers, *([nn.Dropout2d(dropout)] if dropout else []))
+
+
+def _transposed(n: int, pad: int) -> nn.Module:
+    del pad
+    return nn.ConvTranspose2d(n, n // 2, 2, stride=2)
+
+
+def _copies(n: int, pad: int) -> nn.Module:
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(n, n // 2, 3, padding=pad))
+
+
+def _bilinear(n: int, pad: int) -> nn.Module:
+    enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    return nn.Sequential(enlarge, nn.Conv2d(n, n // 2, 3, padding=pad))
+
+
+UPSAMPLING: dict[str, Callable[[int, int], nn.Module]] = {
+    "transposed": _transposed,
+    "nearest": _copies,
+    "bilinear": _bilinear,
+}

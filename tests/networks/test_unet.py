@@ -1,0 +1,104 @@
+"""The U-Net's sizes, its field of view, and its paper."""
+
+import pytest
+import torch
+from torch import nn
+
+from astrocnn.errors import ConfigError
+from astrocnn.networks.unet import UNet
+
+SMALL = {"in_channels": 1, "n_outputs": 1, "width": 2}
+
+
+def random_unet(**options: object) -> UNet:
+    """With positive weights, so that nothing cancels and every path is open."""
+    network = UNet(**{**SMALL, "batch_norm": False, **options}).double().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(torch.rand_like(parameter) / parameter[0].numel())
+    return network
+
+
+def test_the_papers_sizes() -> None:
+    with torch.device("meta"):
+        network = UNet(in_channels=1, n_outputs=2, padding="valid", batch_norm=False)
+        assert network(torch.empty(1, 1, 572, 572)).shape == (1, 2, 388, 388)
+        assert network.border == (572 - 388) // 2
+        with pytest.raises(ConfigError, match=r"cannot halve 570 pixels 4 times; .*are 556 and 572; or set"):
+            network(torch.empty(1, 1, 572, 570))
+        with pytest.raises(ConfigError, match="at least 188×188 pixels"):
+            network(torch.empty(1, 1, 187, 187))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "bilinear"])
+def test_the_field_of_view_is_what_gradients_reach(
+    depth: int, upsampling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        nn.functional, "max_pool2d", nn.functional.avg_pool2d
+    )  # of which every pixel has a gradient
+    network = random_unet(depth=depth, upsampling=upsampling)
+    step, far = 2**depth, network.half_field
+    side = 2 * (-(-far // step) + 1) * step
+    middle = side // 2  # where a cell of the deepest map begins
+    reached = []
+    for pixel in range(middle, middle + step):
+        images = torch.ones(1, 1, side, side, dtype=torch.double, requires_grad=True)
+        network(images)[0, 0, pixel, pixel].backward()
+        reached.append(images.grad[0, 0].abs().sum(0).nonzero().flatten())
+    # all that the window of one cell sees, and nothing more
+    assert middle - int(torch.cat(reached).min()) == far
+    assert int(torch.cat(reached).max()) - (middle + step - 1) == far
+
+
+def test_valid_maps_are_the_middle_of_same_ones() -> None:
+    same, valid = (
+        random_unet(depth=1),
+        random_unet(depth=1, padding="valid"),
+    )  # deeper ones pool other pixels together
+    valid.load_state_dict(same.state_dict())
+    images, far = torch.rand(1, 1, 92, 92, dtype=torch.double), valid.border
+    torch.testing.assert_close(valid(images), same(images)[..., far:-far, far:-far])
+
+
+def test_odd_sizes_are_padded_with_zeros() -> None:
+    network = random_unet(depth=3)
+    images = torch.rand(1, 1, 41, 30, dtype=torch.double)
+    whole = torch.zeros(1, 1, 48, 32, dtype=torch.double)
+    whole[..., :41, :30] = images
+    torch.testing.assert_close(network(images), network(whole)[..., :41, :30])
+
+
+def test_transposed_convolutions_are_initialised_as_others() -> None:
+    layer = nn.ConvTranspose2d(256, 128, 2, stride=2)
+    torch.manual_seed(0)
+    from astrocnn.functional.initialise import initialise
+
+    initialise(layer, "he")
+    assert layer.weight.std().item() == pytest.approx(
+        (2 / 256) ** 0.5, rel=0.02
+    )  # one position of four at each output
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "bilinear"])
+def test_sizes_without_padding(upsampling: str) -> None:
+    network = random_unet(depth=2, padding="valid", upsampling=upsampling)
+    assert network(torch.rand(1, 1, network.least_size, network.least_size + 4).double()).shape[2] > 0
+    with pytest.raises(ConfigError, match=r"the nearest sizes that work are (\d+) and") as caught:
+        network(torch.rand(1, 1, 93, 92).double())
+    below = int(str(caught.value).split("work are ")[1].split()[0])
+    assert network(torch.rand(1, 1, below, below).double()).shape[2] == below - 2 * network.border
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"padding": "reflect"}, "padding='reflect' is not known"),
+        ({"upsampling": "shuffle"}, "upsampling='shuffle' is not known"),
+        ({"depth": 0}, "depth=0 and width=2: a U-Net has at least 1"),
+    ],
+)
+def test_options_that_are_none(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        UNet(**{**SMALL, **options})

@@ -150,7 +150,7 @@ def test_a_folder_in_use_is_not_touched(run: Path, small: list[str], command, ca
         (["task.n_outputs=7"], "task.n_outputs=7, but these data need 1"),
         (["resume=true"], "no run to continue"),
         (["seed=-1"], "seed=-1: a seed is a whole number, 0 or more"),
-        (["seed=x"], "seed=x: a seed is a whole number, 0 or more"),
+        (["seed=x"], "seed=x takes a whole number"),
         (["data.split_seed=-1"], "data.split_seed=-1"),
         (["model.depth=35"], "depth"),
         (["trainer=gpu"], "trainer=gpu cannot run here"),

@@ -212,6 +212,74 @@ def test_parts_are_one_after_the_other(tmp_path: Path) -> None:
     np.testing.assert_array_equal([s.flux for s in samples if isinstance(s, Sample)], CUBES[numbers])
 
 
+def test_parts_follow_one_another_by_their_numbers(tmp_path: Path) -> None:
+    for i in range(12):
+        np.save(tmp_path / f"part_{i}.npy", np.full((1, 4, 5), i))
+        np.save(tmp_path / f"mask_{i:02}.npy", np.full((1, 4, 5), np.arange(5) == i % 5))
+    stack = CutoutStack(f"{tmp_path}/part_*.npy", mask=Mask(files=f"{tmp_path}/mask_*.npy"))
+    for i in range(12):
+        sample = stack.read(i)
+        np.testing.assert_array_equal(sample.flux[sample.valid], i)
+        np.testing.assert_array_equal(sample.valid[0, 0], np.arange(5) != i % 5)
+    assert [Path(path).stem for path in stack.paths[0][:12]] == [f"part_{i}" for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        (
+            {"BSCALE": 10.0},
+            r"st2\.fits, HDU 0 has BSCALE=10\.0 but .*st1\.fits, HDU 0 has BSCALE=1\.0,.*one BSCALE",
+        ),
+        ({"BLANK": -1}, "has BLANK=-1 but .* has no BLANK"),
+        ({"BUNIT": "nJy"}, "has BUNIT=nJy but .* has BUNIT=ADU"),
+        ({"BUNIT": None}, "has no BUNIT but .* has BUNIT=ADU"),
+        ({"MAGZERO": 25.0}, "has MAGZERO=25.0 but .* has MAGZERO=27.0"),
+        ({"BAND1": "r", "BAND2": "g"}, "has BAND1=r but .* has BAND1=g"),
+        ({"MP_SAT": 4}, "has MP_SAT=4 but .* has MP_SAT=3"),
+        ({"BUNIT": "ADU     ", "BZERO": 0, "EXPTIME": 30.0}, None),
+    ],
+)
+def test_parts_that_one_header_cannot_speak_for_are_refused(
+    tmp_path: Path, cards: dict[str, object], message: str | None
+) -> None:
+    values = RNG.integers(0, 99, (5, 2, 8, 9)).astype(np.int16)
+    common = {"BUNIT": "ADU", "MAGZERO": 27.0, "BAND1": "g", "BAND2": "r", "MP_SAT": 3, "EXPTIME": 20.0}
+    for name, given in (("st1", common), ("st2", common | cards)):
+        header = fits.Header({key: value for key, value in given.items() if value is not None})
+        hdu = fits.PrimaryHDU(values, header, do_not_scale_image_data=True)
+        hdu.header.update({key: value for key, value in given.items() if key in ("BSCALE", "BZERO", "BLANK")})
+        hdu.writeto(tmp_path / f"{name}.fits")
+    if message is None:
+        np.testing.assert_array_equal(CutoutStack(f"{tmp_path}/st*.fits").read(7).flux, values[2])
+        return
+    with pytest.raises(DataError, match=message):
+        CutoutStack(f"{tmp_path}/st*.fits")
+
+
+def test_the_exposure_time_of_parts_matters_to_rates(tmp_path: Path) -> None:
+    for i in (1, 2):
+        header = fits.Header({"BUNIT": "adu", "MAGZPT": 25.0, "EXPTIME": 10.0 * i})
+        fits.PrimaryHDU(CUBES[:5], header).writeto(tmp_path / f"st{i}.fits")
+    with pytest.raises(DataError, match=r"has EXPTIME=20\.0 but .* has EXPTIME=10\.0"):
+        CutoutStack(f"{tmp_path}/st*.fits")
+
+
+def test_parts_of_whole_and_of_real_numbers(tmp_path: Path) -> None:
+    whole, real = (np.arange(40).reshape(2, 4, 5) + 2**23).astype(np.int32), CUBES[:2, 0, :4, :5]
+    np.save(tmp_path / "p1.npy", real)
+    np.save(tmp_path / "p2.npy", whole)
+    stack = CutoutStack(f"{tmp_path}/p*.npy")
+    np.testing.assert_array_equal(stack.read(1).flux[0], real[1])
+    np.testing.assert_array_equal(stack.read(3).flux[0], whole[1].astype(np.float32))
+    level = np.array([[[1e9, 1e9 + 1], [1e9 + 2, 1e9 + 3]]] * 2)  # which float32 would round away
+    np.save(tmp_path / "q1.npy", level.astype(np.float32))
+    np.save(tmp_path / "q2.npy", level.astype(np.int64))
+    one, two, *_ = CutoutStack(f"{tmp_path}/q*.npy").read_many(np.array([0, 2]))
+    assert isinstance(one, Sample)
+    assert isinstance(two, DataError)
+
+
 def test_masks_variances_and_units(tmp_path: Path) -> None:
     bits = RNG.integers(0, 4, (40, 20, 16))
     sigma = RNG.uniform(1, 2, CUBES.shape)

@@ -1,6 +1,7 @@
 """Cutouts held in one file (or a few): row i is object i."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -103,7 +104,8 @@ class CutoutStack(Source):
         return [self._joined(option, pattern, name) for pattern in patterns.values() for name in names]
 
     def _joined(self, option: str, pattern: str, name: str | int | None) -> Stack:
-        parts = [open_stack(path, name, row_shape=self._row_shape) for _, path in found(pattern, option)]
+        paths = sorted((path for _, path in found(pattern, option)), key=_natural)
+        parts = [open_stack(path, name, row_shape=self._row_shape) for path in paths]
         return parts[0] if len(parts) == 1 else Joined(parts)
 
     def _describe(self) -> SampleInfo:
@@ -283,6 +285,12 @@ def _names(images: str | Mapping[str, str], hdu: HDUS) -> tuple[str, ...]:
         return tuple(str(band) for band in images)
     listed_names = isinstance(hdu, Sequence) and not isinstance(hdu, str) and len(hdu) > 1
     return tuple(str(name) for name in hdu) if listed_names and isinstance(hdu, Sequence) else ()
+
+
+def _natural(path: str) -> list[tuple[str, int]]:
+    """A key that sorts runs of digits as numbers: part 2 comes before part 10."""
+    runs: list[str] = re.findall(r"\d+|\D", path)
+    return [("0", int(run)) if run.isdecimal() else (run, 0) for run in runs]
 
 
 def _paths(stack: Stack) -> list[str]:

@@ -350,6 +350,112 @@ def test_rows_that_cannot_be_used_are_told_one_by_one(tmp_path: Path) -> None:
         assert part in str(each)
 
 
+@pytest.mark.parametrize("form", [fits.ImageHDU, fits.CompImageHDU])
+@pytest.mark.parametrize("card", ["BUNIT   = ", "BSCALE  = ", "MAGZERO = ", "MP_SAT  = ", "OBJECT  = "])
+def test_a_card_that_cannot_be_parsed_is_refused_where_it_matters(
+    tmp_path: Path, form: type, card: str
+) -> None:
+    hdu = form(RNG.integers(0, 99, (5, 2, 8, 9)).astype(np.int16))
+    hdu.header["ANYTHING"] = 1
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
+    raw = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(
+        raw.replace(b"ANYTHING=                    1", f"{card}                 ADU".encode())
+    )
+    mask = Mask(hdu=1, bits=["SAT"])
+    if card.startswith("OBJECT"):
+        assert CutoutStack(str(tmp_path / "a.fits")).read(3).valid.all()
+        with pytest.raises(DataError, match="names no bit 'SAT'"):
+            CutoutStack(str(tmp_path / "a.fits"), mask=mask).read(3)
+        return
+    with pytest.raises(DataError, match=r"a\.fits") as caught:
+        CutoutStack(str(tmp_path / "a.fits"), mask=mask, flux=FluxScale("nJy", zero_point=25.0)).read(3)
+    words = {
+        "BUNIT": "Unparsable card",
+        "MAGZERO": "Unparsable card",
+        "BSCALE": "holds no image",
+        "MP_SAT": "SAT",
+    }
+    assert words[card[:8].rstrip(" =")] in str(caught.value)
+
+
+def test_a_damaged_header_of_the_table_names_the_file(tmp_path: Path) -> None:
+    table = fits.table_to_hdu(Table({"name": NAMES}))
+    fits.HDUList([fits.PrimaryHDU(CUBES), table]).writeto(tmp_path / "a.fits")
+    raw = bytearray((tmp_path / "a.fits").read_bytes())
+    start = raw.index(b"XTENSION=")
+    raw[start : start + 80] = b"XTENSION= 1_0".ljust(80)
+    (tmp_path / "a.fits").write_bytes(raw)
+    with pytest.raises(DataError, match=r"a\.fits .*cannot be read as FITS: Unparsable card"):
+        CutoutStack(str(tmp_path / "a.fits")).table()
+
+
+@pytest.mark.parametrize("unit", ["\u00b5Jy", "\u03bcJy", b"\xff", np.nan])
+def test_attributes_of_any_kind(tmp_path: Path, unit: object) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = CUBES
+        attributes = {
+            "unit": unit,
+            "ZP": np.nan,
+            "MAGZERO": np.inf,
+            "NOTE": "long\n" * 99,
+            "EMPTY": h5py.Empty("f"),
+        }
+        file["images"].attrs.update(attributes | {"bands": [b"g", b"r", b"\xff"]})
+    stack = CutoutStack(str(tmp_path / "a.h5"))
+    np.testing.assert_array_equal(stack.read(3).flux, CUBES[3])
+    if isinstance(unit, str):
+        scaled = CutoutStack(str(tmp_path / "a.h5"), flux=FluxScale("nJy"))
+        np.testing.assert_allclose(scaled.read(3).flux, CUBES[3] * 1e3, rtol=1e-6)
+        return
+    with pytest.raises(DataError, match=r"a\.h5, images: data\.flux_unit=nJy .*does not say what .*ZP"):
+        CutoutStack(str(tmp_path / "a.h5"), flux=FluxScale("nJy"))
+
+
+def test_bits_of_a_mask_that_attributes_name(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"], file["mask"] = CUBES, RNG.integers(0, 16, CUBES.shape)
+        file["mask"].attrs.update({"MP_BRIGHT_OBJECT": 3, "MP_SAT": np.int64(1)})
+        bad = file["mask"][5] & 8 > 0
+    stack = CutoutStack(str(tmp_path / "a.h5"), hdu="images", mask=Mask("mask", bits=["bright_object"]))
+    np.testing.assert_array_equal(stack.read(5).valid, ~bad)
+
+
+@pytest.mark.parametrize("unit", ["\u00b5Jy".encode(), b"\xff"])
+def test_metadata_of_parquet_of_any_kind(tmp_path: Path, unit: bytes) -> None:
+    field = pa.field("image", LISTS, metadata={b"unit": unit})
+    table = pa.table([pa.array(CUBES.tolist(), LISTS)], schema=pa.schema([field]))
+    pq.write_table(table, tmp_path / "a.parquet")
+    stack = CutoutStack(str(tmp_path / "a.parquet"))
+    assert stack.probe(0).unit == unit.decode("utf-8", "replace")
+    np.testing.assert_array_equal(stack.read(3).flux, CUBES[3])
+
+
+def test_columns_of_parquet_with_another_number_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parquet(tmp_path / "a.parquet", **COLUMNS["nested lists"]())
+    stack = CutoutStack(str(tmp_path / "a.parquet"))
+    # what a file says whose row groups are damaged
+    monkeypatch.setattr(
+        "astrocnn.io.stack_parquet.read_parquet", lambda *_, **__: Table({"name": NAMES[:15]})
+    )
+    with pytest.raises(
+        DataError, match=r"a\.parquet: its columns hold 15 rows but image holds 40; .*damaged"
+    ):
+        stack.table()
+
+
+def test_a_damaged_array_in_a_cell_says_what_to_do(tmp_path: Path) -> None:
+    cells = [npy_bytes(cube) for cube in CUBES[:3]]
+    cells[1] = cells[1].replace(b"(3, 20", b"(3, 2\xff")
+    pq.write_table(pa.table({"image": pa.array(cells)}), tmp_path / "a.parquet")
+    _, bad, _ = CutoutStack(str(tmp_path / "a.parquet")).read_many(np.arange(3))
+    assert isinstance(bad, DataError)
+    assert "a damaged .npy: " in str(bad)
+    assert str(bad).endswith("; copy or download the file again, or set data.on_bad=skip.")
+
+
 def damaged(folder: Path, name: str) -> Path:
     path = folder / name
     FILES[name](path)

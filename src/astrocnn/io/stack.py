@@ -8,13 +8,11 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.headers import Header
-from astrocnn.io.stack_header import meaning
+from astrocnn.io.stack_header import Keywords, meaning
 
 __all__ = [
     "BLOCK_BYTES",
@@ -59,8 +57,8 @@ class Stack(ABC):
     shape: tuple[int, ...]
     starts: Sequence[int] = (0,)
     forward: bool = False
-    header: Header | fits.Header = fits.Header()
-    shared: Header | fits.Header = fits.Header()
+    header: Keywords = Keywords({})
+    shared: Keywords = Keywords({})
     bands: tuple[str, ...] = ()
     channels: str | None = None
     pictures: bool = False

@@ -16,6 +16,7 @@ from astrocnn.io.hdus import astropy_file
 from astrocnn.io.headers import Header
 from astrocnn.io.select import HDUS, Walk, with_hdus
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape
+from astrocnn.io.stack_header import Keywords
 from astrocnn.io.tables import errors_named
 
 __all__ = ["FitsStack", "is_stack"]
@@ -46,14 +47,19 @@ class FitsStack(Stack):
                 f"{path} holds all objects and is gzipped, so that no row can be read without those before it; "
                 "gunzip it, or compress it by tiles (fpack)."
             )
-        image, primary = with_hdus(path, lambda walk: (walk.select(hdu, "data.hdu")[0], walk.primary))
-        self._number, self.name, self.shape = image.number, image.label, image.shape
-        self.header, self.shared = image.header, primary.header
-        self._itemsize = abs(int(self.header.get("BITPIX", -64))) // 8
+        with_hdus(path, lambda walk: self._describe(walk, hdu))
         check_shape(self.shape, np.dtype(np.float32), self.label)
-        self.bands = _bands(self.shape[1] if len(self.shape) == 4 else 1, self.header, self.shared)
         row = max(1, int(np.prod(self.shape[1:])) * self._itemsize)
         self.starts = range(0, self.shape[0], max(1, BLOCK_BYTES // row))
+
+    def _describe(self, walk: Walk, hdu: str | int | None) -> None:
+        """Take from the headers what is needed of them, while :func:`with_hdus` sees what cannot be parsed."""
+        image = walk.select(hdu, "data.hdu")[0]
+        self._number, self.name, self.shape = image.number, image.label, image.shape
+        self._itemsize = abs(int(image.header.get("BITPIX", -64))) // 8
+        n_bands = self.shape[1] if len(self.shape) == 4 else 1
+        self.bands = _bands(n_bands, image.header, walk.primary.header)
+        self.header, self.shared = Keywords.of(image.header), Keywords.of(walk.primary.header)
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
         yield from self._blocks(start, stop, self._read)
@@ -74,12 +80,7 @@ class FitsStack(Stack):
         return values
 
     def table(self) -> Table | None:
-        hdus = with_hdus(self.path, lambda walk: walk.every())
-        numbers = [
-            hdu.number
-            for hdu in hdus
-            if hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hdu.header.get("NAXIS2") == len(self)
-        ]
+        numbers = with_hdus(self.path, self._tables)
         if len(numbers) != 1:
             return None
         with errors_named(Path(self.path)):
@@ -87,6 +88,14 @@ class FitsStack(Stack):
             for name in table.colnames:
                 plain(table, name)
         return table
+
+    def _tables(self, walk: Walk) -> list[int]:
+        """Numbers of the HDUs that are tables of as many rows."""
+        return [
+            hdu.number
+            for hdu in walk.every()
+            if hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hdu.header.get("NAXIS2") == len(self)
+        ]
 
 
 def _bands(n: int, *headers: Header | fits.Header) -> tuple[str, ...]:

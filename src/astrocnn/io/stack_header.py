@@ -56,7 +56,7 @@ class Keywords(Header):
         yield from ((key, text, "") for key, text in self._cards.items())
 
 
-def meaning(header: Header | fits.Header, shared: Header | fits.Header) -> dict[str, Any]:
+def meaning(header: Keywords, shared: Keywords) -> dict[str, Any]:
     """What decides the values of rows, by keyword: scaling, unit, zero-points, and bits of a mask as ``MP_<name>``.
 
     Args:

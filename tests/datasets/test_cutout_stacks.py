@@ -1,8 +1,9 @@
 """Stacks of every kind hold the same objects; what cannot be a stack is said so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -19,6 +20,10 @@ from astrocnn.datasets.stacks import CutoutStack, is_stacked
 from astrocnn.errors import DataError
 from astrocnn.io.layers import FluxScale, Mask, Variance
 from astrocnn.io.sample import Sample
+from astrocnn.io.stack import Row, Stack
+from astrocnn.io.stack_hdf5 import Hdf5Stack
+from astrocnn.io.stack_numpy import NpzStack
+from astrocnn.io.stack_parquet import ParquetStack
 
 RealData = Callable[[str], Path]
 RNG = np.random.default_rng(5)
@@ -124,6 +129,48 @@ def test_portions_cover_every_row_once(tmp_path: Path, monkeypatch: pytest.Monke
         assert np.concatenate(tasks).tolist() == list(range(40))
         flux = [sample.flux for rows in tasks for sample in stack.read_many(rows)]
         np.testing.assert_array_equal(flux, np.nan_to_num(CUBES))
+
+
+def test_what_is_read_forward_is_passed_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("stack", "stack_numpy", "stack_hdf5"):
+        monkeypatch.setattr(f"astrocnn.io.{module}.BLOCK_BYTES", 5 * 3 * 20 * 16 * 4)
+    variance = np.full_like(CUBES, 4)
+    np.save(tmp_path / "a.npy", CUBES)
+    np.savez_compressed(tmp_path / "v.npz", variance)
+    groups = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(variance)})
+    pq.write_table(groups, tmp_path / "v.parquet", row_group_size=20)
+    for i, part in enumerate(np.split(variance, [30])):
+        np.savez_compressed(tmp_path / f"p{i}.npz", part)
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_dataset("v", data=variance, chunks=(16, 3, 20, 16), compression="gzip")
+    asked: list[tuple[int, int]] = []
+    for kind in (NpzStack, ParquetStack, Hdf5Stack):
+
+        def rows(self: Stack, start: int, stop: int, read: Any = kind.rows) -> Iterator[Row]:
+            asked.append((start, stop))
+            return read(self, start, stop)
+
+        monkeypatch.setattr(kind, "rows", rows)
+    expected = {
+        "v.npz": [(0, 40)],
+        "v.parquet": [(0, 20), (20, 40)],
+        "p*.npz": [(0, 30), (0, 10)],
+        "v.h5": [(0, 16), (16, 32), (32, 40)],
+    }
+    for name, portions in expected.items():
+        stack = CutoutStack(f"{tmp_path}/a.npy", variance=Variance(files=f"{tmp_path}/{name}"))
+        asked.clear()
+        tasks = stack.tasks(np.arange(40))
+        assert np.concatenate(tasks).tolist() == list(range(40))
+        samples = [sample for numbers in tasks for sample in stack.read_many(numbers)]
+        assert asked == portions
+        np.testing.assert_array_equal(
+            [s.flux for s in samples if isinstance(s, Sample)], np.nan_to_num(CUBES)
+        )
+    np.save(tmp_path / "g.npy", CUBES[:, 0])
+    np.savez_compressed(tmp_path / "r.npz", CUBES[:, 1])
+    bands = CutoutStack({"g": f"{tmp_path}/g.npy", "r": f"{tmp_path}/r.npz"})
+    assert [len(rows) for rows in bands.tasks(np.arange(40))] == [40]
 
 
 def test_chunks_of_hdf5_that_were_never_written_are_no_images_of_zeros(tmp_path: Path) -> None:

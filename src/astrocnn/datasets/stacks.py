@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -228,10 +229,17 @@ class CutoutStack(Source):
         return sample
 
     def tasks(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Rows of ``numbers`` that lie in one portion of the file."""
+        """Rows of ``numbers`` that lie in one portion of every file."""
         order = np.argsort(numbers, kind="stable")
-        portion = np.searchsorted(np.asarray(self._images[0].starts), numbers[order], side="right")
+        portion = np.searchsorted(self._starts(), numbers[order], side="right")
         return np.split(order, np.flatnonzero(np.diff(portion)) + 1) if len(order) else []
+
+    def _starts(self) -> NDArray[np.int64]:
+        """The first row of each portion, so large that none is read twice from what can only be read forward."""
+        each = [np.asarray(stack.starts, np.int64) for stack in self._stacks if stack.forward]
+        if each:
+            return reduce(np.intersect1d, each)
+        return np.asarray(min((stack.starts for stack in self._stacks), key=len), np.int64)
 
     def read_many(self, numbers: NDArray[np.int64], *, sky: bool = False) -> Iterator[Sample | DataError]:
         """The values of each of ``numbers``, or why it cannot be used; quick where they ascend."""

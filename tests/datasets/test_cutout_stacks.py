@@ -1,6 +1,8 @@
 """Stacks of every kind hold the same objects; what cannot be a stack is said so."""
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from PIL import Image
 from astrocnn.datasets.packed import pack
 from astrocnn.datasets.stacks import CutoutStack, is_stacked
 from astrocnn.errors import DataError
+from astrocnn.io.compressed import check_parts
 from astrocnn.io.layers import FluxScale, Mask, Variance
 from astrocnn.io.sample import Sample
 from astrocnn.io.stack import Row, Stack
@@ -198,6 +201,39 @@ def test_types_of_numbers(tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(
         CutoutStack(str(tmp_path / "a.npy")).read(3).flux, values[3].astype(np.float32)
     )
+
+
+def test_the_table_of_a_compressed_stack_is_checked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("astrocnn.io.stack_fits.BLOCK_BYTES", 5 * 3 * 20 * 16 * 4)
+    checked: list[int] = []
+
+    def counted(*arguments: Any) -> None:
+        checked.append(1)
+        check_parts(*arguments)
+
+    monkeypatch.setattr("astrocnn.io.hdus.check_parts", counted)
+    path = tmp_path / "a.fits.fz"
+    write_compressed_fits(path)
+    stack = CutoutStack(str(path))
+    tasks = stack.tasks(np.arange(40))
+    with ThreadPoolExecutor(4) as threads:
+        read = list(threads.map(lambda rows: list(stack.read_many(rows)), tasks))
+    flux = [sample.flux for samples in read for sample in samples if isinstance(sample, Sample)]
+    np.testing.assert_array_equal(flux, np.nan_to_num(CUBES))
+    assert len(tasks) > 4
+    assert len(checked) == 1
+    raw = bytearray(path.read_bytes())
+    with fits.open(path, disable_image_compression=True) as hdus:
+        last = hdus[1].fileinfo()["datLoc"] + hdus[1].header["NAXIS1"] * (hdus[1].header["NAXIS2"] - 1)
+    raw[last + 4 : last + 8] = (2**30).to_bytes(4, "big")  # where the last part lies: beyond the file
+    path.write_bytes(raw)
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(DataError, match=r"a\.fits\.fz, HDU 1: the table of the compressed image says"):
+        stack.read(0)
+    with pytest.raises(DataError, match=r"a\.fits\.fz, HDU 1: the table of the compressed image says"):
+        CutoutStack(str(path))
 
 
 @pytest.mark.parametrize("form", [fits.PrimaryHDU, fits.CompImageHDU])

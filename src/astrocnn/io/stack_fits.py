@@ -1,5 +1,6 @@
 """Stacks in FITS: an image of 3 or 4 axes whose last counts the objects."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class FitsStack(Stack):
                 f"{path} holds all objects and is gzipped, so that no row can be read without those before it; "
                 "gunzip it, or compress it by tiles (fpack)."
             )
+        self._checked = _state(path)  # by with_hdus, as far as the image
         with_hdus(path, lambda walk: self._describe(walk, hdu))
         check_shape(self.shape, np.dtype(np.float32), self.label)
         row = max(1, int(np.prod(self.shape[1:])) * self._itemsize)
@@ -65,7 +67,12 @@ class FitsStack(Stack):
         yield from self._blocks(start, stop, self._read)
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        with astropy_file(self.path, memmap=True, do_not_scale_image_data=True, uint=False) as hdus:
+        state = _state(self.path)
+        # whoever decodes believes the table of the parts, so that it is read through once, and again if it changes
+        known = self._checked == state
+        options = {"memmap": True, "do_not_scale_image_data": True, "uint": False}
+        with astropy_file(self.path, check_parts=not known, **options) as hdus:
+            self._checked = state
             try:
                 values = np.array(hdus[self._number].section[start:stop])
             except Exception as error:  # astropy raises nearly every kind on damaged files
@@ -96,6 +103,15 @@ class FitsStack(Stack):
             for hdu in walk.every()
             if hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hdu.header.get("NAXIS2") == len(self)
         ]
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What changes with a file's content."""
+    try:
+        state = os.stat(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the path.") from error
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _bands(n: int, *headers: Header | fits.Header) -> tuple[str, ...]:

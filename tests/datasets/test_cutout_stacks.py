@@ -1,11 +1,8 @@
 """Stacks of every kind hold the same objects; what cannot be a stack is said so."""
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -16,81 +13,25 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 from PIL import Image
+from stack_files import (
+    COLUMNS,
+    CUBES,
+    FILES,
+    LISTS,
+    NAMES,
+    RNG,
+    npy_bytes,
+    write_compressed_npz,
+    write_parquet,
+)
 
 from astrocnn.datasets.packed import pack
 from astrocnn.datasets.stacks import CutoutStack, is_stacked
 from astrocnn.errors import DataError
-from astrocnn.io.compressed import check_parts
 from astrocnn.io.layers import FluxScale, Mask, Variance
 from astrocnn.io.sample import Sample
-from astrocnn.io.stack import Row, Stack
-from astrocnn.io.stack_hdf5 import Hdf5Stack
-from astrocnn.io.stack_numpy import NpzStack
-from astrocnn.io.stack_parquet import ParquetStack
 
 RealData = Callable[[str], Path]
-RNG = np.random.default_rng(5)
-CUBES = RNG.normal(size=(40, 3, 20, 16)).astype(np.float32)
-CUBES[7, 1, 2, 3] = np.nan
-NAMES = [f"o{i}" for i in range(40)]
-LISTS = pa.list_(pa.list_(pa.list_(pa.float32())))
-
-
-def npy_bytes(values: np.ndarray) -> bytes:
-    np.save(buffer := BytesIO(), values)
-    return buffer.getvalue()
-
-
-def write_npz(path: Path) -> None:
-    np.savez(path, images=CUBES, name=NAMES)
-
-
-def write_compressed_npz(path: Path) -> None:
-    np.savez_compressed(path, images=CUBES, name=NAMES)
-
-
-def write_hdf5(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_dataset("cut/images", data=CUBES, chunks=(7, 3, 20, 16), compression="gzip")
-        file["cut/name"] = NAMES
-
-
-def write_fits(path: Path) -> None:
-    table = fits.table_to_hdu(Table({"name": NAMES}))
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(CUBES.astype(np.float64)), table]).writeto(path)
-
-
-def write_compressed_fits(path: Path) -> None:
-    options = {"compression_type": "GZIP_2", "quantize_level": 0, "tile_shape": (1, 1, 20, 16)}
-    table = fits.table_to_hdu(Table({"name": NAMES}))
-    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(CUBES, **options), table]).writeto(path)
-
-
-def write_parquet(path: Path, column: pa.Array, **others: object) -> None:
-    pq.write_table(pa.table({"name": NAMES, "image": column, **others}), path, row_group_size=15)
-
-
-COLUMNS: dict[str, Callable[[], dict[str, object]]] = {
-    "nested lists": lambda: {"column": pa.array(CUBES.tolist(), LISTS)},
-    "flat lists": lambda: {
-        "column": pa.array(CUBES.reshape(40, -1).tolist(), pa.list_(pa.float32())),
-        "image_shape": [[3, 20, 16]] * 40,
-    },
-    "a tensor": lambda: {"column": pa.FixedShapeTensorArray.from_numpy_ndarray(CUBES)},
-    "npy files": lambda: {"column": pa.array([npy_bytes(cube) for cube in CUBES])},
-    "bytes": lambda: {"column": pa.array([c.tobytes() for c in CUBES]), "shape": [[3, 20, 16]] * 40},
-}
-FILES: dict[str, Callable[[Path], None]] = {
-    "a.npy": lambda path: np.save(path, CUBES),
-    "big-endian.npy": lambda path: np.save(path, CUBES.astype(">f8")),
-    "fortran.npy": lambda path: np.save(path, np.asfortranarray(CUBES)),
-    "a.npz": write_npz,
-    "compressed.npz": write_compressed_npz,
-    "a.h5": write_hdf5,
-    "a.fits": write_fits,
-    "a.fits.fz": write_compressed_fits,
-    **{f"{kind}.parquet": lambda path, of=of: write_parquet(path, **of()) for kind, of in COLUMNS.items()},
-}
 
 
 @pytest.mark.parametrize("name", list(FILES))
@@ -121,61 +62,6 @@ def test_every_kind_of_stack_holds_the_same(tmp_path: Path, name: str) -> None:
         assert list(table["name"]) == NAMES
 
 
-def test_portions_cover_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("stack", "stack_numpy", "stack_hdf5", "stack_fits"):
-        monkeypatch.setattr(f"astrocnn.io.{module}.BLOCK_BYTES", 5 * 3 * 20 * 16 * 4)
-    for name, size in (("a.npy", 5), ("a.npz", 5), ("compressed.npz", 40), ("a.h5", 7), ("a.fits", 2)):
-        FILES[name](tmp_path / name)
-        stack = CutoutStack(str(tmp_path / name))
-        tasks = stack.tasks(np.arange(40))
-        assert max(len(rows) for rows in tasks) == size
-        assert np.concatenate(tasks).tolist() == list(range(40))
-        flux = [sample.flux for rows in tasks for sample in stack.read_many(rows)]
-        np.testing.assert_array_equal(flux, np.nan_to_num(CUBES))
-
-
-def test_what_is_read_forward_is_passed_over_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("stack", "stack_numpy", "stack_hdf5"):
-        monkeypatch.setattr(f"astrocnn.io.{module}.BLOCK_BYTES", 5 * 3 * 20 * 16 * 4)
-    variance = np.full_like(CUBES, 4)
-    np.save(tmp_path / "a.npy", CUBES)
-    np.savez_compressed(tmp_path / "v.npz", variance)
-    groups = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(variance)})
-    pq.write_table(groups, tmp_path / "v.parquet", row_group_size=20)
-    for i, part in enumerate(np.split(variance, [30])):
-        np.savez_compressed(tmp_path / f"p{i}.npz", part)
-    with h5py.File(tmp_path / "v.h5", "w") as file:
-        file.create_dataset("v", data=variance, chunks=(16, 3, 20, 16), compression="gzip")
-    asked: list[tuple[int, int]] = []
-    for kind in (NpzStack, ParquetStack, Hdf5Stack):
-
-        def rows(self: Stack, start: int, stop: int, read: Any = kind.rows) -> Iterator[Row]:
-            asked.append((start, stop))
-            return read(self, start, stop)
-
-        monkeypatch.setattr(kind, "rows", rows)
-    expected = {
-        "v.npz": [(0, 40)],
-        "v.parquet": [(0, 20), (20, 40)],
-        "p*.npz": [(0, 30), (0, 10)],
-        "v.h5": [(0, 16), (16, 32), (32, 40)],
-    }
-    for name, portions in expected.items():
-        stack = CutoutStack(f"{tmp_path}/a.npy", variance=Variance(files=f"{tmp_path}/{name}"))
-        asked.clear()
-        tasks = stack.tasks(np.arange(40))
-        assert np.concatenate(tasks).tolist() == list(range(40))
-        samples = [sample for numbers in tasks for sample in stack.read_many(numbers)]
-        assert asked == portions
-        np.testing.assert_array_equal(
-            [s.flux for s in samples if isinstance(s, Sample)], np.nan_to_num(CUBES)
-        )
-    np.save(tmp_path / "g.npy", CUBES[:, 0])
-    np.savez_compressed(tmp_path / "r.npz", CUBES[:, 1])
-    bands = CutoutStack({"g": f"{tmp_path}/g.npy", "r": f"{tmp_path}/r.npz"})
-    assert [len(rows) for rows in bands.tasks(np.arange(40))] == [40]
-
-
 def test_chunks_of_hdf5_that_were_never_written_are_no_images_of_zeros(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         images = file.create_dataset("images", (10, 3, 20, 16), "f4", chunks=(2, 3, 10, 16))
@@ -201,39 +87,6 @@ def test_types_of_numbers(tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(
         CutoutStack(str(tmp_path / "a.npy")).read(3).flux, values[3].astype(np.float32)
     )
-
-
-def test_the_table_of_a_compressed_stack_is_checked_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("astrocnn.io.stack_fits.BLOCK_BYTES", 5 * 3 * 20 * 16 * 4)
-    checked: list[int] = []
-
-    def counted(*arguments: Any) -> None:
-        checked.append(1)
-        check_parts(*arguments)
-
-    monkeypatch.setattr("astrocnn.io.hdus.check_parts", counted)
-    path = tmp_path / "a.fits.fz"
-    write_compressed_fits(path)
-    stack = CutoutStack(str(path))
-    tasks = stack.tasks(np.arange(40))
-    with ThreadPoolExecutor(4) as threads:
-        read = list(threads.map(lambda rows: list(stack.read_many(rows)), tasks))
-    flux = [sample.flux for samples in read for sample in samples if isinstance(sample, Sample)]
-    np.testing.assert_array_equal(flux, np.nan_to_num(CUBES))
-    assert len(tasks) > 4
-    assert len(checked) == 1
-    raw = bytearray(path.read_bytes())
-    with fits.open(path, disable_image_compression=True) as hdus:
-        last = hdus[1].fileinfo()["datLoc"] + hdus[1].header["NAXIS1"] * (hdus[1].header["NAXIS2"] - 1)
-    raw[last + 4 : last + 8] = (2**30).to_bytes(4, "big")  # where the last part lies: beyond the file
-    path.write_bytes(raw)
-    os.utime(path, ns=(0, 0))
-    with pytest.raises(DataError, match=r"a\.fits\.fz, HDU 1: the table of the compressed image says"):
-        stack.read(0)
-    with pytest.raises(DataError, match=r"a\.fits\.fz, HDU 1: the table of the compressed image says"):
-        CutoutStack(str(path))
 
 
 @pytest.mark.parametrize("form", [fits.PrimaryHDU, fits.CompImageHDU])
@@ -293,74 +146,6 @@ def test_parts_are_one_after_the_other(tmp_path: Path) -> None:
     numbers = np.array([8, 9, 10, 31])
     samples = [s for rows in stack.tasks(numbers) for s in stack.read_many(numbers[rows])]
     np.testing.assert_array_equal([s.flux for s in samples if isinstance(s, Sample)], CUBES[numbers])
-
-
-def test_parts_follow_one_another_by_their_numbers(tmp_path: Path) -> None:
-    for i in range(12):
-        np.save(tmp_path / f"part_{i}.npy", np.full((1, 4, 5), i))
-        np.save(tmp_path / f"mask_{i:02}.npy", np.full((1, 4, 5), np.arange(5) == i % 5))
-    stack = CutoutStack(f"{tmp_path}/part_*.npy", mask=Mask(files=f"{tmp_path}/mask_*.npy"))
-    for i in range(12):
-        sample = stack.read(i)
-        np.testing.assert_array_equal(sample.flux[sample.valid], i)
-        np.testing.assert_array_equal(sample.valid[0, 0], np.arange(5) != i % 5)
-    assert [Path(path).stem for path in stack.paths[0][:12]] == [f"part_{i}" for i in range(12)]
-
-
-@pytest.mark.parametrize(
-    ("cards", "message"),
-    [
-        (
-            {"BSCALE": 10.0},
-            r"st2\.fits, HDU 0 has BSCALE=10\.0 but .*st1\.fits, HDU 0 has BSCALE=1\.0,.*one BSCALE",
-        ),
-        ({"BLANK": -1}, "has BLANK=-1 but .* has no BLANK"),
-        ({"BUNIT": "nJy"}, "has BUNIT=nJy but .* has BUNIT=ADU"),
-        ({"BUNIT": None}, "has no BUNIT but .* has BUNIT=ADU"),
-        ({"MAGZERO": 25.0}, "has MAGZERO=25.0 but .* has MAGZERO=27.0"),
-        ({"BAND1": "r", "BAND2": "g"}, "has BAND1=r but .* has BAND1=g"),
-        ({"MP_SAT": 4}, "has MP_SAT=4 but .* has MP_SAT=3"),
-        ({"BUNIT": "ADU     ", "BZERO": 0, "EXPTIME": 30.0}, None),
-    ],
-)
-def test_parts_that_one_header_cannot_speak_for_are_refused(
-    tmp_path: Path, cards: dict[str, object], message: str | None
-) -> None:
-    values = RNG.integers(0, 99, (5, 2, 8, 9)).astype(np.int16)
-    common = {"BUNIT": "ADU", "MAGZERO": 27.0, "BAND1": "g", "BAND2": "r", "MP_SAT": 3, "EXPTIME": 20.0}
-    for name, given in (("st1", common), ("st2", common | cards)):
-        header = fits.Header({key: value for key, value in given.items() if value is not None})
-        hdu = fits.PrimaryHDU(values, header, do_not_scale_image_data=True)
-        hdu.header.update({key: value for key, value in given.items() if key in ("BSCALE", "BZERO", "BLANK")})
-        hdu.writeto(tmp_path / f"{name}.fits")
-    if message is None:
-        np.testing.assert_array_equal(CutoutStack(f"{tmp_path}/st*.fits").read(7).flux, values[2])
-        return
-    with pytest.raises(DataError, match=message):
-        CutoutStack(f"{tmp_path}/st*.fits")
-
-
-def test_the_exposure_time_of_parts_matters_to_rates(tmp_path: Path) -> None:
-    for i in (1, 2):
-        header = fits.Header({"BUNIT": "adu", "MAGZPT": 25.0, "EXPTIME": 10.0 * i})
-        fits.PrimaryHDU(CUBES[:5], header).writeto(tmp_path / f"st{i}.fits")
-    with pytest.raises(DataError, match=r"has EXPTIME=20\.0 but .* has EXPTIME=10\.0"):
-        CutoutStack(f"{tmp_path}/st*.fits")
-
-
-def test_parts_of_whole_and_of_real_numbers(tmp_path: Path) -> None:
-    whole, real = (np.arange(40).reshape(2, 4, 5) + 2**23).astype(np.int32), CUBES[:2, 0, :4, :5]
-    np.save(tmp_path / "p1.npy", real)
-    np.save(tmp_path / "p2.npy", whole)
-    stack = CutoutStack(f"{tmp_path}/p*.npy")
-    np.testing.assert_array_equal(stack.read(1).flux[0], real[1])
-    np.testing.assert_array_equal(stack.read(3).flux[0], whole[1].astype(np.float32))
-    level = np.array([[[1e9, 1e9 + 1], [1e9 + 2, 1e9 + 3]]] * 2)  # which float32 would round away
-    np.save(tmp_path / "q1.npy", level.astype(np.float32))
-    np.save(tmp_path / "q2.npy", level.astype(np.int64))
-    one, two, *_ = CutoutStack(f"{tmp_path}/q*.npy").read_many(np.array([0, 2]))
-    assert isinstance(one, Sample)
-    assert isinstance(two, DataError)
 
 
 def test_masks_variances_and_units(tmp_path: Path) -> None:
@@ -431,87 +216,6 @@ def test_rows_that_cannot_be_used_are_told_one_by_one(tmp_path: Path) -> None:
     )
     for each, part in zip([got[1], *got[1:5]], parts, strict=True):
         assert part in str(each)
-
-
-@pytest.mark.parametrize("form", [fits.ImageHDU, fits.CompImageHDU])
-@pytest.mark.parametrize("card", ["BUNIT   = ", "BSCALE  = ", "MAGZERO = ", "MP_SAT  = ", "OBJECT  = "])
-def test_a_card_that_cannot_be_parsed_is_refused_where_it_matters(
-    tmp_path: Path, form: type, card: str
-) -> None:
-    hdu = form(RNG.integers(0, 99, (5, 2, 8, 9)).astype(np.int16))
-    hdu.header["ANYTHING"] = 1
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
-    raw = (tmp_path / "a.fits").read_bytes()
-    (tmp_path / "a.fits").write_bytes(
-        raw.replace(b"ANYTHING=                    1", f"{card}                 ADU".encode())
-    )
-    mask = Mask(hdu=1, bits=["SAT"])
-    if card.startswith("OBJECT"):
-        assert CutoutStack(str(tmp_path / "a.fits")).read(3).valid.all()
-        with pytest.raises(DataError, match="names no bit 'SAT'"):
-            CutoutStack(str(tmp_path / "a.fits"), mask=mask).read(3)
-        return
-    with pytest.raises(DataError, match=r"a\.fits") as caught:
-        CutoutStack(str(tmp_path / "a.fits"), mask=mask, flux=FluxScale("nJy", zero_point=25.0)).read(3)
-    words = {
-        "BUNIT": "Unparsable card",
-        "MAGZERO": "Unparsable card",
-        "BSCALE": "holds no image",
-        "MP_SAT": "SAT",
-    }
-    assert words[card[:8].rstrip(" =")] in str(caught.value)
-
-
-def test_a_damaged_header_of_the_table_names_the_file(tmp_path: Path) -> None:
-    table = fits.table_to_hdu(Table({"name": NAMES}))
-    fits.HDUList([fits.PrimaryHDU(CUBES), table]).writeto(tmp_path / "a.fits")
-    raw = bytearray((tmp_path / "a.fits").read_bytes())
-    start = raw.index(b"XTENSION=")
-    raw[start : start + 80] = b"XTENSION= 1_0".ljust(80)
-    (tmp_path / "a.fits").write_bytes(raw)
-    with pytest.raises(DataError, match=r"a\.fits .*cannot be read as FITS: Unparsable card"):
-        CutoutStack(str(tmp_path / "a.fits")).table()
-
-
-@pytest.mark.parametrize("unit", ["\u00b5Jy", "\u03bcJy", b"\xff", np.nan])
-def test_attributes_of_any_kind(tmp_path: Path, unit: object) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["images"] = CUBES
-        attributes = {
-            "unit": unit,
-            "ZP": np.nan,
-            "MAGZERO": np.inf,
-            "NOTE": "long\n" * 99,
-            "EMPTY": h5py.Empty("f"),
-        }
-        file["images"].attrs.update(attributes | {"bands": [b"g", b"r", b"\xff"]})
-    stack = CutoutStack(str(tmp_path / "a.h5"))
-    np.testing.assert_array_equal(stack.read(3).flux, CUBES[3])
-    if isinstance(unit, str):
-        scaled = CutoutStack(str(tmp_path / "a.h5"), flux=FluxScale("nJy"))
-        np.testing.assert_allclose(scaled.read(3).flux, CUBES[3] * 1e3, rtol=1e-6)
-        return
-    with pytest.raises(DataError, match=r"a\.h5, images: data\.flux_unit=nJy .*does not say what .*ZP"):
-        CutoutStack(str(tmp_path / "a.h5"), flux=FluxScale("nJy"))
-
-
-def test_bits_of_a_mask_that_attributes_name(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["images"], file["mask"] = CUBES, RNG.integers(0, 16, CUBES.shape)
-        file["mask"].attrs.update({"MP_BRIGHT_OBJECT": 3, "MP_SAT": np.int64(1)})
-        bad = file["mask"][5] & 8 > 0
-    stack = CutoutStack(str(tmp_path / "a.h5"), hdu="images", mask=Mask("mask", bits=["bright_object"]))
-    np.testing.assert_array_equal(stack.read(5).valid, ~bad)
-
-
-@pytest.mark.parametrize("unit", ["\u00b5Jy".encode(), b"\xff"])
-def test_metadata_of_parquet_of_any_kind(tmp_path: Path, unit: bytes) -> None:
-    field = pa.field("image", LISTS, metadata={b"unit": unit})
-    table = pa.table([pa.array(CUBES.tolist(), LISTS)], schema=pa.schema([field]))
-    pq.write_table(table, tmp_path / "a.parquet")
-    stack = CutoutStack(str(tmp_path / "a.parquet"))
-    assert stack.probe(0).unit == unit.decode("utf-8", "replace")
-    np.testing.assert_array_equal(stack.read(3).flux, CUBES[3])
 
 
 def test_columns_of_parquet_with_another_number_of_rows(

@@ -13,6 +13,17 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 from PIL import Image
+from stack_files import (
+    COLUMNS,
+    CUBES,
+    FILES,
+    LISTS,
+    NAMES,
+    RNG,
+    npy_bytes,
+    write_compressed_npz,
+    write_parquet,
+)
 
 from astrocnn.datasets.packed import pack
 from astrocnn.datasets.stacks import CutoutStack, is_stacked
@@ -21,68 +32,6 @@ from astrocnn.io.layers import FluxScale, Mask, Variance
 from astrocnn.io.sample import Sample
 
 RealData = Callable[[str], Path]
-RNG = np.random.default_rng(5)
-CUBES = RNG.normal(size=(40, 3, 20, 16)).astype(np.float32)
-CUBES[7, 1, 2, 3] = np.nan
-NAMES = [f"o{i}" for i in range(40)]
-LISTS = pa.list_(pa.list_(pa.list_(pa.float32())))
-
-
-def npy_bytes(values: np.ndarray) -> bytes:
-    np.save(buffer := BytesIO(), values)
-    return buffer.getvalue()
-
-
-def write_npz(path: Path) -> None:
-    np.savez(path, images=CUBES, name=NAMES)
-
-
-def write_compressed_npz(path: Path) -> None:
-    np.savez_compressed(path, images=CUBES, name=NAMES)
-
-
-def write_hdf5(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_dataset("cut/images", data=CUBES, chunks=(7, 3, 20, 16), compression="gzip")
-        file["cut/name"] = NAMES
-
-
-def write_fits(path: Path) -> None:
-    table = fits.table_to_hdu(Table({"name": NAMES}))
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(CUBES.astype(np.float64)), table]).writeto(path)
-
-
-def write_compressed_fits(path: Path) -> None:
-    options = {"compression_type": "GZIP_2", "quantize_level": 0, "tile_shape": (1, 1, 20, 16)}
-    table = fits.table_to_hdu(Table({"name": NAMES}))
-    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(CUBES, **options), table]).writeto(path)
-
-
-def write_parquet(path: Path, column: pa.Array, **others: object) -> None:
-    pq.write_table(pa.table({"name": NAMES, "image": column, **others}), path, row_group_size=15)
-
-
-COLUMNS: dict[str, Callable[[], dict[str, object]]] = {
-    "nested lists": lambda: {"column": pa.array(CUBES.tolist(), LISTS)},
-    "flat lists": lambda: {
-        "column": pa.array(CUBES.reshape(40, -1).tolist(), pa.list_(pa.float32())),
-        "image_shape": [[3, 20, 16]] * 40,
-    },
-    "a tensor": lambda: {"column": pa.FixedShapeTensorArray.from_numpy_ndarray(CUBES)},
-    "npy files": lambda: {"column": pa.array([npy_bytes(cube) for cube in CUBES])},
-    "bytes": lambda: {"column": pa.array([c.tobytes() for c in CUBES]), "shape": [[3, 20, 16]] * 40},
-}
-FILES: dict[str, Callable[[Path], None]] = {
-    "a.npy": lambda path: np.save(path, CUBES),
-    "big-endian.npy": lambda path: np.save(path, CUBES.astype(">f8")),
-    "fortran.npy": lambda path: np.save(path, np.asfortranarray(CUBES)),
-    "a.npz": write_npz,
-    "compressed.npz": write_compressed_npz,
-    "a.h5": write_hdf5,
-    "a.fits": write_fits,
-    "a.fits.fz": write_compressed_fits,
-    **{f"{kind}.parquet": lambda path, of=of: write_parquet(path, **of()) for kind, of in COLUMNS.items()},
-}
 
 
 @pytest.mark.parametrize("name", list(FILES))
@@ -111,19 +60,6 @@ def test_every_kind_of_stack_holds_the_same(tmp_path: Path, name: str) -> None:
         assert table is not None
         assert table.colnames == ["name"]
         assert list(table["name"]) == NAMES
-
-
-def test_portions_cover_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("stack", "stack_numpy", "stack_hdf5", "stack_fits"):
-        monkeypatch.setattr(f"astrocnn.io.{module}.BLOCK_BYTES", 5 * 3 * 20 * 16 * 4)
-    for name, size in (("a.npy", 5), ("a.npz", 5), ("compressed.npz", 40), ("a.h5", 7), ("a.fits", 2)):
-        FILES[name](tmp_path / name)
-        stack = CutoutStack(str(tmp_path / name))
-        tasks = stack.tasks(np.arange(40))
-        assert max(len(rows) for rows in tasks) == size
-        assert np.concatenate(tasks).tolist() == list(range(40))
-        flux = [sample.flux for rows in tasks for sample in stack.read_many(rows)]
-        np.testing.assert_array_equal(flux, np.nan_to_num(CUBES))
 
 
 def test_chunks_of_hdf5_that_were_never_written_are_no_images_of_zeros(tmp_path: Path) -> None:
@@ -280,6 +216,31 @@ def test_rows_that_cannot_be_used_are_told_one_by_one(tmp_path: Path) -> None:
     )
     for each, part in zip([got[1], *got[1:5]], parts, strict=True):
         assert part in str(each)
+
+
+def test_columns_of_parquet_with_another_number_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_parquet(tmp_path / "a.parquet", **COLUMNS["nested lists"]())
+    stack = CutoutStack(str(tmp_path / "a.parquet"))
+    # what a file says whose row groups are damaged
+    monkeypatch.setattr(
+        "astrocnn.io.stack_parquet.read_parquet", lambda *_, **__: Table({"name": NAMES[:15]})
+    )
+    with pytest.raises(
+        DataError, match=r"a\.parquet: its columns hold 15 rows but image holds 40; .*damaged"
+    ):
+        stack.table()
+
+
+def test_a_damaged_array_in_a_cell_says_what_to_do(tmp_path: Path) -> None:
+    cells = [npy_bytes(cube) for cube in CUBES[:3]]
+    cells[1] = cells[1].replace(b"(3, 20", b"(3, 2\xff")
+    pq.write_table(pa.table({"image": pa.array(cells)}), tmp_path / "a.parquet")
+    _, bad, _ = CutoutStack(str(tmp_path / "a.parquet")).read_many(np.arange(3))
+    assert isinstance(bad, DataError)
+    assert "a damaged .npy: " in str(bad)
+    assert str(bad).endswith("; copy or download the file again, or set data.on_bad=skip.")
 
 
 def damaged(folder: Path, name: str) -> Path:

@@ -1,8 +1,10 @@
 """Cutouts held in one file (or a few): row i is object i."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -103,7 +105,8 @@ class CutoutStack(Source):
         return [self._joined(option, pattern, name) for pattern in patterns.values() for name in names]
 
     def _joined(self, option: str, pattern: str, name: str | int | None) -> Stack:
-        parts = [open_stack(path, name, row_shape=self._row_shape) for _, path in found(pattern, option)]
+        paths = sorted((path for _, path in found(pattern, option)), key=_natural)
+        parts = [open_stack(path, name, row_shape=self._row_shape) for path in paths]
         return parts[0] if len(parts) == 1 else Joined(parts)
 
     def _describe(self) -> SampleInfo:
@@ -226,10 +229,17 @@ class CutoutStack(Source):
         return sample
 
     def tasks(self, numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Rows of ``numbers`` that lie in one portion of the file."""
+        """Rows of ``numbers`` that lie in one portion of every file."""
         order = np.argsort(numbers, kind="stable")
-        portion = np.searchsorted(np.asarray(self._images[0].starts), numbers[order], side="right")
+        portion = np.searchsorted(self._starts(), numbers[order], side="right")
         return np.split(order, np.flatnonzero(np.diff(portion)) + 1) if len(order) else []
+
+    def _starts(self) -> NDArray[np.int64]:
+        """The first row of each portion, so large that none is read twice from what can only be read forward."""
+        each = [np.asarray(stack.starts, np.int64) for stack in self._stacks if stack.forward]
+        if each:
+            return reduce(np.intersect1d, each)
+        return np.asarray(min((stack.starts for stack in self._stacks), key=len), np.int64)
 
     def read_many(self, numbers: NDArray[np.int64], *, sky: bool = False) -> Iterator[Sample | DataError]:
         """The values of each of ``numbers``, or why it cannot be used; quick where they ascend."""
@@ -283,6 +293,12 @@ def _names(images: str | Mapping[str, str], hdu: HDUS) -> tuple[str, ...]:
         return tuple(str(band) for band in images)
     listed_names = isinstance(hdu, Sequence) and not isinstance(hdu, str) and len(hdu) > 1
     return tuple(str(name) for name in hdu) if listed_names and isinstance(hdu, Sequence) else ()
+
+
+def _natural(path: str) -> list[tuple[str, int]]:
+    """A key that sorts runs of digits as numbers: part 2 comes before part 10."""
+    runs: list[str] = re.findall(r"\d+|\D", path)
+    return [("0", int(run)) if run.isdecimal() else (run, 0) for run in runs]
 
 
 def _paths(stack: Stack) -> list[str]:

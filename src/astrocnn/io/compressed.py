@@ -17,6 +17,7 @@ Path = str | os.PathLike[str]
 FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])([A-Z]?)")
 WIDTHS = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 PIXELS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA")
+BLOCK_BYTES = 2**20  # of the table that are read at a time
 MAGIC = 0xDD99  # with which HCOMPRESS begins
 # a compressed image may be larger than this only where its file is not too small for it: no method makes an image
 # with any noise in it ten thousand times smaller
@@ -90,36 +91,48 @@ def check_parts(path: Path, header: Header, number: int, file: IO[bytes], data: 
             )
     rows, width, extra = (header.get(key, 0) for key in ("NAXIS2", "NAXIS1", "PCOUNT"))
     heap = header.get("THEAP", rows * width)
-    file.seek(data)
-    table = np.frombuffer(file.read(rows * width), np.uint8)
     damaged = DataError(
         f"{path}, HDU {number}: the table of the compressed image says of its parts what cannot be; the file is "
         "damaged; copy or download it again."
     )
-    if table.size != rows * width or not isinstance(heap, int):
+    if not isinstance(heap, int):
         raise damaged
-    sizes = _sizes(*_axes(header))
-    here = np.zeros(rows, np.bool_)
-    for name, kind, length, offset in _columns(header, table.reshape(rows, width), damaged):
-        n_bytes = length * WIDTHS.get(kind, 0)
-        some = length > 0
-        if (length < 0).any() or (offset[some] < 0).any() or (length > 2**40).any() or (offset > 2**50).any():
+    axes, parts = _axes(header)
+    judge = OWN_SIZE.get(str(header.get("ZCMPTYPE")).strip())
+    step = max(1, BLOCK_BYTES // max(1, width))
+    for first in range(0, rows, step):
+        n = min(step, rows - first)
+        file.seek(data + first * width)
+        table = np.frombuffer(file.read(n * width), np.uint8)
+        if table.size != n * width:
             raise damaged
-        if some.any() and (
-            kind not in WIDTHS or (heap + offset + n_bytes)[some].max() > rows * width + extra
-        ):
-            raise damaged
-        if name not in PIXELS:
-            continue
-        here |= some
-        judge = OWN_SIZE.get(str(header.get("ZCMPTYPE")).strip()) if name == PIXELS[0] else None
-        if judge is not None:
+        here = np.zeros(n, np.bool_)
+        for name, kind, length, offset in _columns(header, table.reshape(n, width), damaged):
+            n_bytes = length * WIDTHS.get(kind, 0)
+            some = length > 0
+            if (
+                (length < 0).any()
+                or (offset[some] < 0).any()
+                or (length > 2**40).any()
+                or (offset > 2**50).any()
+            ):
+                raise damaged
+            if some.any() and (
+                kind not in WIDTHS or (heap + offset + n_bytes)[some].max() > rows * width + extra
+            ):
+                raise damaged
+            if name not in PIXELS:
+                continue
+            here |= some
+            if judge is None or name != PIXELS[0]:
+                continue
+            sizes = _sizes(axes, parts, np.arange(first, first + n))
             for row in np.flatnonzero(some).tolist():
                 file.seek(data + heap + int(offset[row]))
                 if not judge(file.read(min(int(n_bytes[row]), 16)), int(n_bytes[row]), int(sizes[row])):
                     raise damaged
-    if not here.all():
-        raise damaged
+        if not here.all():
+            raise damaged
 
 
 def _parameter(header: Header, name: str) -> Any:
@@ -156,12 +169,12 @@ def _columns(
         start = end
 
 
-def _sizes(axes: tuple[int, ...], parts: tuple[int, ...]) -> NDArray[np.int64]:
-    """(N,) how many pixels each part holds; those at the far edges hold fewer."""
-    sizes = np.ones(1, np.int64)
-    for length, part in zip(axes, parts, strict=True):
-        along = np.minimum(part, length - np.arange(0, length, part))
-        sizes = np.multiply.outer(sizes, along).reshape(-1)
+def _sizes(axes: tuple[int, ...], parts: tuple[int, ...], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) how many pixels the parts of these ``numbers`` hold; those at the far edges hold fewer."""
+    counts = [-(-length // part) for length, part in zip(axes, parts, strict=True)]
+    sizes = np.ones(len(numbers), np.int64)
+    for length, part, at in zip(axes, parts, np.unravel_index(numbers, counts), strict=True):
+        sizes *= np.minimum(part, length - at * part)
     return sizes
 
 

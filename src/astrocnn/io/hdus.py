@@ -131,8 +131,10 @@ def _unpack(
 
 
 @contextmanager
-def _checked(path: str | os.PathLike[str]) -> Iterator[Any]:
+def _checked(path: str | os.PathLike[str], *, parts: bool = True) -> Iterator[Any]:
     """What ``fits.open`` is to be given for ``path``, once no header promises what the file cannot hold.
+
+    ``parts`` says whether the tables of compressed images are read through as well.
 
     astropy would believe it: count a thousand million axes one by one, take what is not there for zeros, and, in a
     file that is still packed, whose size it does not know, walk in circles.
@@ -143,7 +145,8 @@ def _checked(path: str | os.PathLike[str]) -> Iterator[Any]:
             for number, header, _, _, data in places(path, file, os.fstat(file.fileno()).st_size):
                 if header.get("ZIMAGE") is True:
                     compressed_axes(path, header, number)
-                    check_parts(path, header, number, file, data)
+                    if parts:
+                        check_parts(path, header, number, file, data)
         except NotPlainError:
             pass  # astropy is to judge it
         file.seek(0)
@@ -151,12 +154,15 @@ def _checked(path: str | os.PathLike[str]) -> Iterator[Any]:
 
 
 @contextmanager
-def astropy_file(path: str | os.PathLike[str], **options: Any) -> Iterator[fits.HDUList]:
+def astropy_file(
+    path: str | os.PathLike[str], *, check_parts: bool = True, **options: Any
+) -> Iterator[fits.HDUList]:
     """``fits.open``, alone under :data:`ASTROPY`: whatever is wrong, within the block too, is a :class:`DataError`.
 
     Warnings are dropped but that of a truncated file, which is an error: they are about the form of cards, and units.
+    Without ``check_parts`` the caller knows that the file has not changed since it was opened with it.
     """
-    with _named(path), _checked(path) as file, ASTROPY, warnings.catch_warnings():
+    with _named(path), _checked(path, parts=check_parts) as file, ASTROPY, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", message=".*truncated.*")
         with fits.open(file, **options) as hdus:

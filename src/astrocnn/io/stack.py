@@ -8,12 +8,11 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed
-from astrocnn.io.headers import Header
+from astrocnn.io.stack_header import Keywords, meaning
 
 __all__ = [
     "BLOCK_BYTES",
@@ -58,8 +57,8 @@ class Stack(ABC):
     shape: tuple[int, ...]
     starts: Sequence[int] = (0,)
     forward: bool = False
-    header: Header | fits.Header = fits.Header()
-    shared: Header | fits.Header = fits.Header()
+    header: Keywords = Keywords({})
+    shared: Keywords = Keywords({})
     bands: tuple[str, ...] = ()
     channels: str | None = None
     pictures: bool = False
@@ -94,17 +93,19 @@ class Joined(Stack):
     """Several stacks one after the other, such as the parts of a large Parquet table.
 
     Raises:
-        DataError: their rows differ in shape.
+        DataError: their rows differ in shape, in bands, or in what decides their values (:func:`meaning`), since the
+            keywords of one are taken for all.
     """
 
     def __init__(self, parts: Sequence[Stack]) -> None:
         first = parts[0]
-        for part in parts:
+        for part in parts[1:]:
             if part.shape[1:] != first.shape[1:]:
                 raise DataError(
                     f"the rows of {part.label} are {by(part.shape[1:])} but those of {first.label} are "
                     f"{by(first.shape[1:])}; give files of one shape (data.images)."
                 )
+            _check_alike(first, part)
         self.parts, self._ends = list(parts), list(accumulate(len(part) for part in parts))
         self._firsts = [0, *self._ends[:-1]]
         self.path, self.name = f"{first.path} and {len(parts) - 1} more", first.name
@@ -130,6 +131,24 @@ class Joined(Stack):
                 "give files of the same columns, or a catalogue of its own (data.catalog)."
             )
         return vstack(tables, metadata_conflicts="silent")
+
+
+def _check_alike(first: Stack, part: Stack) -> None:
+    """Raise a :class:`DataError` unless the keywords of ``first`` are right for ``part``."""
+    one, other = _said(first), _said(part)
+    for key in [*one, *other]:
+        if one.get(key) != other.get(key):
+            has, had = (f"{key}={said[key]}" if key in said else f"no {key}" for said in (other, one))
+            raise DataError(
+                f"{part.label} has {has} but {first.label} has {had}, and the rows of several files are read alike; "
+                f"write the files again with one {key}, or give those that agree (data.images)."
+            )
+
+
+def _said(stack: Stack) -> dict[str, Any]:
+    bands = {f"BAND{i}": band for i, band in enumerate(stack.bands, start=1)}
+    order = {"channels": stack.channels} if stack.channels and len(stack.shape) == 4 else {}
+    return bands | order | meaning(stack.header, stack.shared)
 
 
 def by(shape: Sequence[int]) -> str:

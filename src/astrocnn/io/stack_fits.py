@@ -1,5 +1,6 @@
 """Stacks in FITS: an image of 3 or 4 axes whose last counts the objects."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from astrocnn.io.hdus import astropy_file
 from astrocnn.io.headers import Header
 from astrocnn.io.select import HDUS, Walk, with_hdus
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape
+from astrocnn.io.stack_header import Keywords
 from astrocnn.io.tables import errors_named
 
 __all__ = ["FitsStack", "is_stack"]
@@ -46,20 +48,31 @@ class FitsStack(Stack):
                 f"{path} holds all objects and is gzipped, so that no row can be read without those before it; "
                 "gunzip it, or compress it by tiles (fpack)."
             )
-        image, primary = with_hdus(path, lambda walk: (walk.select(hdu, "data.hdu")[0], walk.primary))
-        self._number, self.name, self.shape = image.number, image.label, image.shape
-        self.header, self.shared = image.header, primary.header
-        self._itemsize = abs(int(self.header.get("BITPIX", -64))) // 8
+        self._checked = _state(path)  # by with_hdus, as far as the image
+        with_hdus(path, lambda walk: self._describe(walk, hdu))
         check_shape(self.shape, np.dtype(np.float32), self.label)
-        self.bands = _bands(self.shape[1] if len(self.shape) == 4 else 1, self.header, self.shared)
         row = max(1, int(np.prod(self.shape[1:])) * self._itemsize)
         self.starts = range(0, self.shape[0], max(1, BLOCK_BYTES // row))
+
+    def _describe(self, walk: Walk, hdu: str | int | None) -> None:
+        """Take from the headers what is needed of them, while :func:`with_hdus` sees what cannot be parsed."""
+        image = walk.select(hdu, "data.hdu")[0]
+        self._number, self.name, self.shape = image.number, image.label, image.shape
+        self._itemsize = abs(int(image.header.get("BITPIX", -64))) // 8
+        n_bands = self.shape[1] if len(self.shape) == 4 else 1
+        self.bands = _bands(n_bands, image.header, walk.primary.header)
+        self.header, self.shared = Keywords.of(image.header), Keywords.of(walk.primary.header)
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
         yield from self._blocks(start, stop, self._read)
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
-        with astropy_file(self.path, memmap=True, do_not_scale_image_data=True, uint=False) as hdus:
+        state = _state(self.path)
+        # whoever decodes believes the table of the parts, so that it is read through once, and again if it changes
+        known = self._checked == state
+        options = {"memmap": True, "do_not_scale_image_data": True, "uint": False}
+        with astropy_file(self.path, check_parts=not known, **options) as hdus:
+            self._checked = state
             try:
                 values = np.array(hdus[self._number].section[start:stop])
             except Exception as error:  # astropy raises nearly every kind on damaged files
@@ -74,12 +87,7 @@ class FitsStack(Stack):
         return values
 
     def table(self) -> Table | None:
-        hdus = with_hdus(self.path, lambda walk: walk.every())
-        numbers = [
-            hdu.number
-            for hdu in hdus
-            if hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hdu.header.get("NAXIS2") == len(self)
-        ]
+        numbers = with_hdus(self.path, self._tables)
         if len(numbers) != 1:
             return None
         with errors_named(Path(self.path)):
@@ -87,6 +95,23 @@ class FitsStack(Stack):
             for name in table.colnames:
                 plain(table, name)
         return table
+
+    def _tables(self, walk: Walk) -> list[int]:
+        """Numbers of the HDUs that are tables of as many rows."""
+        return [
+            hdu.number
+            for hdu in walk.every()
+            if hdu.header.get("XTENSION") in ("BINTABLE", "TABLE") and hdu.header.get("NAXIS2") == len(self)
+        ]
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What changes with a file's content."""
+    try:
+        state = os.stat(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}; check the path.") from error
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _bands(n: int, *headers: Header | fits.Header) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from typing import Any
 
 import h5py
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, reason
 from astrocnn.io.stack import BLOCK_BYTES, Row, Stack, check_shape, choose_array, row_table
+from astrocnn.io.stack_header import Keywords
 from astrocnn.io.tables import errors_named
 
 __all__ = ["Hdf5Stack"]
@@ -47,11 +47,11 @@ class Hdf5Stack(Stack):
             )
         self.shape, self._itemsize = tuple(self._set.shape), self._set.dtype.itemsize
         check_shape(self.shape, self._set.dtype, self.label)
-        self.header, self.bands = _header(self._set), _bands(self._set)
         chunk = self._set.chunks[0] if self._set.chunks else 1
         rows = max(1, BLOCK_BYTES // max(1, math.prod(self.shape[1:]) * self._itemsize))
         self.starts = range(0, self.shape[0], -(-rows // chunk) * chunk)
         try:
+            self.header, self.bands = _header(self._set), _bands(self._set)
             self._chunk, self._written = chunk, _written_chunks(self._set)
         except Exception as error:  # likewise
             raise DataError(self._unreadable(error)) from error
@@ -110,27 +110,23 @@ def _written_chunks(dataset: Any) -> NDArray[np.bool_] | None:
     return np.asarray(counts == math.prod(others))
 
 
-def _header(dataset: Any) -> fits.Header:
-    header = fits.Header()
+def _header(dataset: Any) -> Keywords:
+    header: dict[str, str | bool | int | float] = {}
     for key, value in dataset.attrs.items():
         plain = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.size == 1 else value
         plain = plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain
         if key in UNITS:
             header["BUNIT"] = str(plain)
-        elif isinstance(plain, (str, bool, int, float)) and _is_keyword(key):
+        elif isinstance(plain, (str, bool, int, float)):
             header[key] = plain
-    return header
+    return Keywords(header)
 
 
 def _bands(dataset: Any) -> tuple[str, ...]:
     given = np.atleast_1d(dataset.attrs.get("bands", ()))
-    return tuple(band.decode() if isinstance(band, bytes) else str(band) for band in given)
+    return tuple(band.decode("utf-8", "replace") if isinstance(band, bytes) else str(band) for band in given)
 
 
 def _note(shapes: dict[str, tuple[int, ...]], key: str, node: Any) -> None:
     if isinstance(node, h5py.Dataset) and node.shape is not None:
         shapes[key] = tuple(node.shape)
-
-
-def _is_keyword(key: str) -> bool:
-    return len(key) <= 8 and key.replace("_", "").replace("-", "").isalnum() and key.isupper()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from astropy.io import fits
 from astropy.table import Table
 from numpy.lib import format as npy
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from astrocnn.io import pictures
 from astrocnn.io.columns import plain
 from astrocnn.io.parquet_table import read_parquet
 from astrocnn.io.stack import Row, Stack, by, check_shape
+from astrocnn.io.stack_header import Keywords
 from astrocnn.io.tables import errors_named
 
 __all__ = ["ParquetStack"]
@@ -54,7 +54,7 @@ class ParquetStack(Stack):
             schema, meta = file.schema_arrow, file.metadata
         self.name = _choose(path, schema, name)
         unit = (schema.field(self.name).metadata or {}).get(b"unit")
-        self.header = fits.Header({"BUNIT": unit.decode()} if unit else {})
+        self.header = Keywords({"BUNIT": unit.decode("utf-8", "replace")} if unit else {})
         self._given = None if row_shape is None else tuple(row_shape)
         self._shapes = next((c for c in (f"{self.name}_shape", "shape") if c in schema.names), None)
         sizes = [meta.row_group(i).num_rows for i in range(meta.num_row_groups)]
@@ -72,8 +72,8 @@ class ParquetStack(Stack):
         self.forward = True
         first = next((row for row in self.rows(0, self._n) if not isinstance(row, DataError)), None)
         if first is None:
-            reason = next(iter(self.rows(0, 1)), "it has no rows")
-            raise DataError(f"{self.label}: no row holds an image: {reason}")
+            why = next(iter(self.rows(0, 1)), "it has no rows")
+            raise DataError(f"{self.label}: no row holds an image: {why}")
         self.shape = (self._n, *first.shape)
         check_shape(self.shape, first.dtype, self.label)
 
@@ -140,8 +140,11 @@ class ParquetStack(Stack):
         if data.startswith(b"\x93NUMPY"):
             try:
                 return np.asarray(npy.read_array(BytesIO(data), allow_pickle=False))
-            except (ValueError, EOFError) as error:
-                raise DataError(f"{self.label}: the bytes of a row are a damaged .npy: {error}") from error
+            except Exception as error:  # a damaged header makes numpy raise nearly every kind
+                raise DataError(
+                    f"{self.label}: the bytes of a row are a damaged .npy: {reason(error)}; copy or download the file "
+                    "again, or set data.on_bad=skip."
+                ) from error
         shape = shape or self._given
         n = int(np.prod(shape)) if shape is not None else 0
         dtype = WIDTHS.get(len(data) // n) if n and len(data) % n == 0 else None
@@ -170,6 +173,11 @@ class ParquetStack(Stack):
             table = read_parquet(self.path, columns=names)
             for name in names:
                 plain(table, name)
+        if len(table) != len(self):
+            raise DataError(
+                f"{self.path}: its columns hold {len(table):,} rows but {self.name} holds {len(self):,}; the file is "
+                "damaged; copy or download it again."
+            )
         return table
 
 

@@ -233,6 +233,20 @@ def test_columns_of_parquet_with_another_number_of_rows(
         stack.table()
 
 
+@pytest.mark.parametrize(("n", "n_read"), [(2, 10), (4, 15)])
+def test_row_groups_of_another_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int, n_read: int
+) -> None:
+    write_parquet(tmp_path / "a.parquet", **COLUMNS["nested lists"]())
+    stack = CutoutStack(str(tmp_path / "a.parquet"))
+    # what arrow gives where the numbers of rows in a file contradict each other: batches of 5 for groups of 15
+    batch = pa.record_batch({"image": pa.array(CUBES[:5].tolist(), LISTS)})
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *_, **__: iter([batch] * n))
+    rows = list(stack.read_many(np.arange(30)))
+    assert [isinstance(row, Sample) for row in rows] == [i < n_read for i in range(30)]
+    assert "a.parquet, image: the row group 0 does not hold the 15 rows" in str(rows[-1])
+
+
 def test_a_damaged_array_in_a_cell_says_what_to_do(tmp_path: Path) -> None:
     cells = [npy_bytes(cube) for cube in CUBES[:3]]
     cells[1] = cells[1].replace(b"(3, 20", b"(3, 2\xff")

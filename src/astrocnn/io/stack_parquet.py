@@ -90,17 +90,27 @@ class ParquetStack(Stack):
                         for batch in file.iter_batches(
                             BATCH, row_groups=[group], columns=columns, use_threads=False
                         ):
+                            if row + len(batch) > first + size:
+                                raise self._other_length(group, size)
                             for i, values in enumerate(self._values(batch), start=row):
                                 if i >= stop:
                                     return
                                 if i >= start:
                                     yield values
                             row += len(batch)
+                        if row < first + size:
+                            raise self._other_length(group, size)
                     first += size
         except DataError:
             raise
         except Exception as error:  # damaged bytes make arrow raise nearly every kind
             raise DataError(_unreadable(self.path, error)) from error
+
+    def _other_length(self, group: int, size: int) -> DataError:
+        return DataError(
+            f"{self.label}: the row group {group} does not hold the {size:,} rows that the file promises; the file is "
+            "damaged; copy or download it again."
+        )
 
     def _values(self, batch: Any) -> Iterator[Row]:
         column = batch.column(self.name)

@@ -24,7 +24,10 @@ PARAMETERS = {
         ({"in_channels": 3, "n_outputs": 1000, "depth": 50}, 25_557_032),
     ],
     "unet": [
-        ({"in_channels": 1, "n_outputs": 2, "padding": "valid", "batch_norm": False}, 31_030_658),
+        (
+            {"in_channels": 1, "n_outputs": 2, "width": 64, "padding": "valid", "batch_norm": False},
+            31_030_658,
+        ),
         # Boucaud et al. 2020
         (
             {"in_channels": 1, "n_outputs": 3, "depth": 5, "upsampling": "nearest", "batch_norm": False},

@@ -238,6 +238,7 @@ class TileCutouts(Source):
             band.tiles[n] if (n := int(band.number[number])) >= 0 else None for band in self._placed.bands
         ]
         stored = tuple(None if tile is None else tile.unit for tile in tiles)
+        unit = stored if len(set(stored)) > 1 else stored[0]
         return SampleInfo(
             (len(self._placed.bands), size, size),
             self.bands,
@@ -245,7 +246,7 @@ class TileCutouts(Source):
             float(self._placed.ra[number]),
             float(self._placed.dec[number]),
             self._cut.scale_arcsec,
-            stored if flux is None else flux.unit,
+            unit if flux is None else flux.unit,
         )
 
     def read(self, number: int, *, sky: bool = False) -> Sample:

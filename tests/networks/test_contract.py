@@ -30,7 +30,14 @@ PARAMETERS = {
         ),
         # Boucaud et al. 2020
         (
-            {"in_channels": 1, "n_outputs": 3, "depth": 5, "upsampling": "nearest", "batch_norm": False},
+            {
+                "in_channels": 1,
+                "n_outputs": 3,
+                "depth": 5,
+                "width": 64,
+                "upsampling": "nearest",
+                "batch_norm": False,
+            },
             138_328_515,
         ),
     ],

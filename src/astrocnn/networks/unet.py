@@ -18,8 +18,8 @@ class UNet(nn.Module):
 
     At every level two 3×3 convolutions, then 2×2 max pooling that doubles the width; on the way up the map is
     doubled in size and halved in width, and joined to the one of its level. The paper's network is
-    ``width=64, padding='valid', batch_norm=False``: 31,030,658 parameters with 1 band and 2 outputs, 572² pixels to 388².
-    The default is a quarter as wide.
+    ``width=64, padding='valid', batch_norm=False``: 31,030,658 parameters with 1 band and 2 outputs, 572² pixels to
+    388². The default is a quarter as wide.
 
     Args:
         in_channels: number of bands.

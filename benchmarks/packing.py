@@ -71,6 +71,7 @@ def main() -> None:
         os.environ["ASTROCNN_CACHE"] = f"{folder}/cache"
         one = write(Path(folder) / "one", options.n, variance=False)
         two = write(Path(folder) / "two", options.n, variance=True)
+        os.sync()  # else the disc is busy with them while the first rounds are timed
         for name, pattern, variance, sky in (
             ("one HDU, positions from a catalogue", one, False, False),
             ("one HDU, positions from the WCS", one, False, True),

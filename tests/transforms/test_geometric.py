@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from astrocnn.functional.affine import affine_matrix, resample
+from astrocnn.functional.affine import BLOCK, affine_matrix, all_true, resample
 from astrocnn.transforms.geometric import dihedral_turn, dihedral_views, random_affine, random_dihedral
 
 
@@ -141,3 +141,24 @@ def test_views_are_all_that_training_draws_from(
     many = {"image": image.expand(400, -1, -1, -1)}
     drawn = random_dihedral(many, quarter_turns=quarter_turns, mirror=mirror)["image"]
     assert {p.numpy().tobytes() for p in drawn} == {v["image"][0].numpy().tobytes() for v in views}
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_any_number_of_images_is_resampled_alike(gaps: bool) -> None:
+    """One by one, together, and with a validity that is one value expanded."""
+    torch.manual_seed(1)
+    n = BLOCK + 3
+    image, valid = torch.randn(n, 2, 9, 8), torch.ones(n, 2, 9, 8, dtype=torch.bool)
+    if gaps:
+        valid[2, 0, 3:5], valid[n - 1, 1, :, 2] = False, False
+    matrix = affine_matrix(torch.rand(n) * 6, 1 + torch.rand(n) / 4, torch.rand(n, 2), torch.rand(n) < 0.5)
+    flux, inside = resample(image, valid, matrix)
+    each = [resample(image[[i]], valid[[i]], matrix[[i]]) for i in range(n)]
+    torch.testing.assert_close(flux, torch.cat([f for f, _ in each]))
+    assert torch.equal(inside, torch.cat([v for _, v in each]))
+    if not gaps:
+        one = torch.ones((), dtype=torch.bool).expand_as(valid)
+        assert all_true(one)
+        torch.testing.assert_close(resample(image, one, matrix)[0], flux)
+        assert torch.equal(dihedral_turn(one, torch.arange(n) % 8), one)
+    assert all_true(valid) is not gaps

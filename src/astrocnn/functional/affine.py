@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["affine_matrix", "resample"]
+__all__ = ["affine_matrix", "all_true", "resample"]
 
+BLOCK = 32  # images that a processor resamples together
 ENOUGH = 0.5  # share of an output pixel's bilinear weight that must come from valid pixels
 
 
@@ -29,6 +30,12 @@ def affine_matrix(angle_rad: Tensor, zoom: Tensor, shift_pix: Tensor, mirror: Te
     sign = 1 - 2 * mirror.to(cos.dtype)
     inverse = torch.stack([torch.stack([sign * cos, sign * sin], -1), torch.stack([-sin, cos], -1)], -2)
     return torch.cat([inverse, -inverse @ shift_pix[..., None]], -1)  # (B, 2, 3)
+
+
+def all_true(values: Tensor) -> bool:
+    """Whether every element of a bool tensor is True; of an expanded one each stored element is looked at once."""
+    stored = values[tuple(slice(0, 1 if step == 0 else None) for step in values.stride())]
+    return bool(stored.all())
 
 
 def resample(
@@ -52,23 +59,31 @@ def resample(
     out_rows, out_columns = shape or (rows, columns)
     x = torch.arange(out_columns, device=planes.device, dtype=planes.dtype) - (out_columns - 1) / 2
     y = torch.arange(out_rows, device=planes.device, dtype=planes.dtype) - (out_rows - 1) / 2
-    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-    output = torch.stack([grid_x, grid_y, torch.ones_like(grid_x)], -1)  # (H', W', 3)
     half_size = torch.tensor([[columns / 2], [rows / 2]], device=planes.device, dtype=planes.dtype)
-    scaled = (
-        matrix.to(planes.dtype) / half_size
-    )  # to grid_sample's units: ±1 are the outer edges of the outer pixels
-    grid = torch.einsum("bij,hwj->bhwi", scaled, output)  # (B, H', W', 2)
+    # to grid_sample's units: ±1 are the outer edges of the outer pixels
+    scaled = (matrix.to(planes.dtype) / half_size)[:, :, None]  # (B, 2, 1, 3)
+    along_x, along_y = scaled[..., 0] * x, scaled[..., 1] * y + scaled[..., 2]  # (B, 2, W'), (B, 2, H')
+    whole = all_true(valid)  # the weights are then those of the frame, the same in every band
+    flux = planes.new_empty(*planes.shape[:2], out_rows, out_columns)
+    inside = valid.new_empty(len(planes), 1 if whole else planes.shape[1], out_rows, out_columns)
+    # memory for a whole batch costs a processor more than what is done with it
+    step = BLOCK if planes.device.type == "cpu" else max(1, len(planes))
+    for start in range(0, len(planes), step):
+        part = slice(start, start + step)
+        values, known = planes[part], valid[part]
+        if whole:
+            known = torch.ones_like(values[:1, :1]).expand(len(values), 1, rows, columns)
+        else:
+            values = values * known
+        # sums of a row and a column: a product of matrices takes several times as long
+        grid = torch.stack(
+            [along_y[part, i, :, None] + along_x[part, i, None] for i in range(2)], -1
+        )  # (b, H', W', 2)
+        weights = _sample(known.to(planes.dtype), grid)
+        inside[part] = weights >= ENOUGH
+        flux[part] = _sample(values, grid).div_(weights.clamp_min_(ENOUGH)).mul_(inside[part])
+    return flux, inside.expand_as(flux)
 
-    def sample(values: Tensor) -> Tensor:
-        return F.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
-    if valid.all():  # the weights are then those of the frame, the same in every band
-        weights = sample(torch.ones_like(planes[:1, :1]).expand(len(planes), 1, rows, columns))
-        flux = sample(planes)
-    else:
-        weights = sample(valid.to(planes.dtype))
-        flux = sample(planes * valid)
-    inside = weights >= ENOUGH
-    # in place, since memory for another batch costs more than what is done with it
-    return flux.div_(weights.clamp_min_(ENOUGH)).mul_(inside), inside.expand_as(flux)
+def _sample(values: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(values, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

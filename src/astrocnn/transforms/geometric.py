@@ -24,6 +24,8 @@ def dihedral_turn(planes: Tensor, element: Tensor) -> Tensor:
     Returns:
         (B, C, N, N).
     """
+    if not any(planes.stride()[-2:]):  # one value expanded to all pixels
+        return planes
     size = planes.shape[-1]
     pixels = torch.arange(size * size, device=planes.device).view(size, size)
     turned = [torch.rot90(pixels, k) for k in range(4)]

@@ -48,14 +48,20 @@ def interval(figure: dict[str, Any] | None, digits: int = 3) -> str:
     return f"{text} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]" if "low" in figure else text
 
 
-def in_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each of the functions, which run in turns, so that whatever else the machine does falls on all."""
+def in_turns(
+    sides: Mapping[str, Callable[[], object]], rounds: int, *, between: Callable[[], object] = lambda: None
+) -> dict[str, list[float]]:
+    """Seconds of each of the functions, which run in turns, so that whatever else the machine does falls on all.
+
+    ``between`` is called after each, and not timed.
+    """
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
             start = time.perf_counter()
             side()
             taken[name].append(time.perf_counter() - start)
+            between()
     return taken
 
 

@@ -1,5 +1,6 @@
 """Trained tasks back from their run's folder."""
 
+import json
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from astrocnn.runtime.build import build_task, plain, set_values
 from astrocnn.runtime.trust import check_targets
 from astrocnn.tasks.base import BaseTask
 
-__all__ = ["best_checkpoint", "load", "read_checkpoint", "read_config"]
+__all__ = ["best_checkpoint", "load", "read_checkpoint", "read_config", "read_record"]
 
 
 def read_config(run: str | Path) -> DictConfig:
@@ -31,6 +32,12 @@ def read_config(run: str | Path) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise RunError(f"{path} does not hold a configuration.")
     return config
+
+
+def read_record(run: str | Path) -> dict[str, Any]:
+    """What ``run.json`` of a run says; nothing where there is none."""
+    path = Path(run) / "run.json"
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from astrocnn import __version__
 from astrocnn.errors import ConfigError
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.tables import write_table
+from astrocnn.runtime.attach import attach
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
-from astrocnn.runtime.evaluate import attach, classifier, device_of, predictions_table, prevalence_of
+from astrocnn.runtime.evaluate import classifier, device_of, predictions_table, prevalence_of
 
 __all__ = ["predict"]
 

@@ -23,7 +23,7 @@ from astrocnn.errors import ConfigError
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.atomic import atomic_path, write_text
 from astrocnn.runtime.build import build, build_task, choice, fit_normalize, instantiated, plain, set_values
-from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint
+from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint, read_record
 from astrocnn.runtime.describe import describe_data
 from astrocnn.runtime.evaluate import classifier, device_of, evaluate_task, run_information
 from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
@@ -71,7 +71,7 @@ def train(cfg: DictConfig) -> float | None:
 
 def run(cfg: DictConfig, folder: Path) -> float | None:
     """The run itself, a list of steps."""
-    record = read_record(folder, cfg)
+    record = begin_record(folder, cfg)
     datamodule, spec = build(cfg)
     save_config(cfg, folder)
     datamodule.prepare_data()
@@ -201,24 +201,19 @@ def describe_network(task: BaseTask) -> str:
     return f"network: {type(task.network).__name__}, {n:,} parameters"
 
 
-def read_record(folder: Path, cfg: DictConfig) -> dict[str, Any]:
-    """run.json so far, or a new one: command, code, versions, and one entry for each attempt."""
-    path = folder / "run.json"
-    record: dict[str, Any] = (
-        json.loads(path.read_text())
-        if path.is_file()
-        else {
-            "command": command_line(),
-            "model": choice("model"),
-            "data": choice("data"),
-            "seed": cfg.seed,
-            "git": git_state(),
-            "attempts": [],
-        }
-    )
+def begin_record(folder: Path, cfg: DictConfig) -> dict[str, Any]:
+    """run.json so far, or a new one: command, code, versions, and one entry for each attempt, this one too."""
+    record = read_record(folder) or {
+        "command": command_line(),
+        "model": choice("model"),
+        "data": choice("data"),
+        "seed": cfg.seed,
+        "git": git_state(),
+        "attempts": [],
+    }
     record["versions"] = versions()
     record["attempts"].append({"started": datetime.now(UTC).isoformat(timespec="seconds")})
-    write_text(path, json.dumps(record, indent=1))
+    write_text(folder / "run.json", json.dumps(record, indent=1))
     return record
 
 

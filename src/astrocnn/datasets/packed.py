@@ -94,8 +94,9 @@ class PackedArray:
 
 
 def _gathered(array: NDArray[np.float32], index: Tensor) -> Tensor:
-    """Rows of an array, copied by all threads of torch."""
-    return torch.index_select(torch.from_numpy(array), 0, index)
+    """Rows of an array, copied by all threads of torch, into numpy's memory, for which it asks for large pages."""
+    rows = torch.from_numpy(np.empty((len(index), *array.shape[1:]), array.dtype))
+    return torch.index_select(torch.from_numpy(array), 0, index, out=rows)
 
 
 def pack(

@@ -11,9 +11,8 @@ __all__ = ["readable", "spread"]
 
 T = TypeVar("T")
 N_PROBED = 16
-MOST_TRIED = (
-    256  # a wrong option, which no file can be read with, is told before all of a large set are tried
-)
+# a wrong option, which no file can be read with, is told before all of a large set are tried
+MOST_TRIED = 256
 
 
 def readable(look: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:

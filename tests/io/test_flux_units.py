@@ -9,7 +9,7 @@ from astropy.io import fits
 from astropy.units import photometric
 
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.io.flux_units import flux_factor, needs_pixel_area
+from astrocnn.io.flux_units import flux_factor, needs_pixel_area, same_unit
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,12 @@ def test_headers_that_do_not_say_enough(header: dict[str, object], message: str)
 def test_an_unknown_unit() -> None:
     with pytest.raises(ConfigError, match=r"data\.flux_unit='njy' is not known; choose from nJy.*mean 'nJy'"):
         flux_factor({"BUNIT": "nJy"}, "njy")
+
+
+def test_one_unit_written_in_two_ways() -> None:
+    assert same_unit("nanomaggy", "nMgy")
+    assert same_unit("MJy/sr ", "MJy sr-1")
+    assert same_unit("ADU", "ADU")
+    assert not same_unit("nJy", "uJy")
+    assert not same_unit("nJy", "nJy/arcsec2")
+    assert not same_unit("ADU", "counts")

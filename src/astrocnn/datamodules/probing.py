@@ -10,6 +10,7 @@ from astrocnn.batch import DataSpec
 from astrocnn.datamodules.catalog import Objects
 from astrocnn.datasets.packing import planes
 from astrocnn.errors import DataError
+from astrocnn.io.flux_units import same_unit
 from astrocnn.io.sample import SampleInfo
 
 __all__ = ["find_spec"]
@@ -67,7 +68,7 @@ def _units(infos: Sequence[tuple[str, SampleInfo]], bands: Sequence[str]) -> tup
             if unit is None:
                 continue
             first, other = known.setdefault(band, (path, unit))
-            if unit != other:
+            if not same_unit(unit, other):
                 of_band = f" (band {band})" if len(bands) > 1 else ""
                 raise DataError(
                     f"{first} is in {other} but {path} in {unit}{of_band}; bring all to one unit with "

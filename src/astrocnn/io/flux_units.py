@@ -12,7 +12,7 @@ from astropy import units
 from astrocnn.errors import DataError, choose, listed
 from astrocnn.io.headers import ASTROPY
 
-__all__ = ["UNITS", "HasKeywords", "flux_factor", "needs_pixel_area"]
+__all__ = ["UNITS", "HasKeywords", "flux_factor", "needs_pixel_area", "same_unit"]
 
 AB_NJY = 3631e9  # AB magnitude 0 as surveys define nanomaggies; 48.6 in cgs (Oke & Gunn 1983) is 6e-5 less
 NANOMAGGY_NJY = 3631.0
@@ -98,6 +98,14 @@ def needs_pixel_area(header: HasKeywords, unit: str, *, zero_point: float | None
     """Whether :func:`flux_factor` needs the area of a pixel. Raises as it does."""
     surface = zero_point is None and _stored(header, unit)[1]
     return surface != choose("data.flux_unit", unit, UNITS)[1]
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Whether two texts of BUNIT mean one unit: by their letters, or as fluxes (nanomaggy is nMgy)."""
+    values = (_physical(one.strip()), _physical(other.strip()))
+    if values[0] is None or values[1] is None or values[0][1] != values[1][1]:
+        return one.strip() == other.strip()
+    return math.isclose(values[0][0], values[1][0], rel_tol=1e-9)
 
 
 def _stored(header: HasKeywords, unit: str) -> tuple[float, bool]:

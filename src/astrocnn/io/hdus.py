@@ -224,9 +224,8 @@ def _converted(path: str | os.PathLike[str], hdus: fits.HDUList) -> Iterator[Hdu
         except IndexError:
             return
         header = hdu.header
-        if sum(key == "XTENSION" for key in header) > (
-            number > 0
-        ):  # the cards of two HDUs, between which END is damaged
+        n_kinds = sum(key == "XTENSION" for key in header)
+        if n_kinds > (number > 0):  # the cards of two HDUs, between which END is damaged
             raise DataError(
                 f"{path}, HDU {number}: the header has no END card; the file is damaged; copy or download it again."
             )

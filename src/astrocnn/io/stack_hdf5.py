@@ -64,13 +64,12 @@ class Hdf5Stack(Stack):
 
     def rows(self, start: int, stop: int) -> Iterator[Row]:
         for i, row in enumerate(self._blocks(start, stop, self._read), start):
-            yield (
-                row
-                if self._written is None or self._written[i // self._chunk]
-                else DataError(
-                    f"{self.label}: the pixels of this row were never written (its chunks are missing, and would be "
-                    "read as zeros); write the file again, or set data.on_bad=skip."
-                )
+            if self._written is None or self._written[i // self._chunk]:
+                yield row
+                continue
+            yield DataError(
+                f"{self.label}: the pixels of this row were never written (its chunks are missing, and would be "
+                "read as zeros); write the file again, or set data.on_bad=skip."
             )
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
+from astrocnn.io.flux_units import same_unit
 from astrocnn.runtime.build import build_data, plain, set_values
 from astrocnn.runtime.checkpoint import read_record
 
@@ -54,7 +55,7 @@ def check_units(run: Path, spec: DataSpec) -> None:
     trained = read_record(run).get("units", {})
     for band, unit in zip(spec.bands, spec.units, strict=True):
         before = trained.get(band)
-        if None not in (before, unit) and before != unit:
+        if before is not None and unit is not None and not same_unit(before, unit):
             raise ConfigError(
                 f"the run was trained on band {band} in {before}, and the data have it in {unit}; bring them to that "
                 "unit with data.flux_unit=..., or train on such data."

@@ -1,7 +1,6 @@
 """Soft Dice coefficients as a loss."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError
@@ -48,13 +47,13 @@ class Dice(nn.Module):
         """
         check_maps(logits, label)
         check_labels(label, logits.shape[1], None)
-        p = torch.softmax(logits.float(), 1).flatten(2)  # (B, K, P)
-        label = label.flatten(1)  # (B, P)
-        p = torch.where((label != IGNORED)[:, None], p, 0)
-        # Σ p_k g_k is the sum of the true classes' probabilities over the pixels of class k.
-        of_class = F.one_hot(label + 1, p.shape[1] + 1)[..., 1:].to(p.dtype)  # (B, P, K), none where ignored
-        overlap = torch.einsum("bkp,bpk->bk", p, of_class)
-        sizes = p.square().sum(2) + of_class.sum(1)
+        classes = torch.arange(logits.shape[1], device=label.device)
+        label = label.flatten(1)[:, None]  # (B, 1, P)
+        of_class = label == classes[:, None]  # (B, K, P)
+        p = torch.softmax(logits.float(), 1).flatten(2)
+        p = torch.where(label != IGNORED, p, 0)
+        overlap = torch.where(of_class, p, 0).sum(2)  # (B, K)
+        sizes = p.square().sum(2) + of_class.sum(2)
         if weight is not None:
             overlap, sizes = overlap * weight[:, None], sizes * weight[:, None]
         dice = (2 * overlap.sum(0) + self.smooth_pix) / (sizes.sum(0) + self.smooth_pix)  # (K,)

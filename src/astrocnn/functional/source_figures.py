@@ -86,8 +86,10 @@ class SourceFigures:
     def _rate(self, name: str, table: dict[str, Any], hit: NDArray[Any], among: Bools) -> None:
         if among.any():
             scene = table["scene"][among]
-            hits = np.bincount(scene, hit[among].astype(np.float64), self.n_scenes)
-            self.sums[name] = hits, np.bincount(scene, np.ones(len(scene)), self.n_scenes)
+            hits, trials = np.zeros((2, self.n_scenes))
+            np.add.at(hits, scene, hit[among])
+            np.add.at(trials, scene, 1)
+            self.sums[name] = hits, trials
 
     def _stars(self, sources: MatchedSources, star: int) -> None:
         true, found = sources.true, sources.found

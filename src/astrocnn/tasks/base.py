@@ -93,7 +93,7 @@ class BaseTask(pl.LightningModule, ABC):
         """
         self.normalize.fit(sample["image"], sample["valid"], bands=bands)
 
-    def freeze(self, parts: Sequence[str]) -> None:
+    def freeze_parts(self, parts: Sequence[str]) -> None:
         """Leave parts of the network as they are: no gradients, and no new statistics of batch normalisation.
 
         Args:

@@ -166,6 +166,5 @@ def truth(batch: Batch, like: Tensor) -> tuple[Tensor, Tensor]:
     instances = batch.get("instances", torch.full_like(class_map, IGNORED))
     nowhere = ~batch["valid"].any(1)
     sides = like.shape[-2:]
-    maps = (of.masked_fill(nowhere, IGNORED)[:, None] for of in (class_map, instances))
-    cut = [middle_of(of, sides)[:, 0] for of in maps]
+    cut = [middle_of(of.masked_fill(nowhere, IGNORED), sides) for of in (class_map, instances)]
     return cut[0], cut[1]

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -82,6 +83,15 @@ class BaseTask(pl.LightningModule, ABC):
     def output_shape(data: DataSpec) -> tuple[int, ...]:
         """Shape of the network's raw output for one image of such data."""
 
+    def prepare(self, sample: Batch, *, bands: tuple[str, ...] = ()) -> None:
+        """Fit what is measured on training objects before the training: the normalisation.
+
+        Args:
+            sample: random rows of the training split.
+            bands: names, for messages.
+        """
+        self.normalize.fit(sample["image"], sample["valid"], bands=bands)
+
     @abstractmethod
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Named terms of the loss, scalars; their sum is minimised."""
@@ -94,13 +104,27 @@ class BaseTask(pl.LightningModule, ABC):
         """Loss terms of a validation batch; a subclass also updates its metrics here."""
         return self.compute_loss(batch)
 
+    def inputs(self, batch: Batch) -> Tensor:
+        """What the network is given: the normalised pixels of a batch."""
+        image: Tensor = self.normalize(batch["image"], batch["valid"])
+        return image.contiguous(memory_format=self.memory_format) if image.ndim == 4 else image
+
     def outputs(self, batch: Batch) -> Tensor:
         """The network's raw outputs for a batch, its pixels normalised."""
-        image = self.normalize(batch["image"], batch["valid"])
-        if image.ndim == 4:
-            image = image.contiguous(memory_format=self.memory_format)
-        raw: Tensor = self._run[0](image)
+        raw: Tensor = self._run[0](self.inputs(batch))
         return raw
+
+    def batch_of(self, images: Tensor | np.ndarray, valid: Tensor | None) -> Batch:
+        """A batch of images (B, ...) in flux units, on the task's device; what is not valid holds 0.
+
+        Args:
+            images: float, NaN where there is no data.
+            valid: bool, of that shape; None takes the finite pixels.
+        """
+        images = torch.as_tensor(np.asarray(images, np.float32) if isinstance(images, np.ndarray) else images)
+        images = images.to(self.device, torch.float32)
+        valid = images.isfinite() if valid is None else valid.to(self.device).view_as(images)
+        return {"image": torch.where(valid, images, 0), "valid": valid}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of an augmented batch."""

@@ -1,7 +1,7 @@
 """From an image to another image of the same sky: deblending, denoising, finer pixels, maps of physical quantities."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -106,9 +106,9 @@ class ImageToImageTask(BaseTask):
         """(K, H', W'): that of the target."""
         return _target_shape(data)
 
-    def prepare(self, sample: Batch) -> None:
-        """Fit the normalisation and the target's scale on training rows."""
-        self.normalize.fit(sample["image"], sample["valid"], bands=self.bands)
+    def prepare(self, sample: Batch, *, bands: tuple[str, ...] = ()) -> None:
+        """As of any task; fit the target's scale too."""
+        super().prepare(sample, bands=bands or self.bands)
         noise = None
         if self._of_bands:
             finer = _finer(sample["image"], sample[TARGET].shape[2:])
@@ -119,10 +119,8 @@ class ImageToImageTask(BaseTask):
         """The loss of the valid pixels, and of a variational network in training the divergence."""
         if not (self.variational and self.training):
             return {"loss": self._compare(self.outputs(batch), batch)}
-        image = self.normalize(batch["image"], batch["valid"])
         target, _ = self.target_scale(batch[TARGET], batch["target_valid"])
-        network: Any = self.network
-        said = network.training_outputs(image, target)
+        said = cast(Any, self.network).training_outputs(self.inputs(batch), target)
         outputs = self._with_input(said["outputs"], batch)
         divergence = said["kl"].float().mean() / outputs[0].numel()
         return {"loss": self._compare(outputs, batch), "kl": self.beta * divergence}
@@ -162,12 +160,12 @@ class ImageToImageTask(BaseTask):
         Returns:
             (B, K, H', W'); without B for a single image.
         """
-        images = torch.as_tensor(np.asarray(images, np.float32) if isinstance(images, np.ndarray) else images)
-        images = images.to(self.device, torch.float32)
-        valid = images.isfinite() if valid is None else valid.to(self.device).view_as(images)
         single = images.ndim == len(getattr(self.network, "input_shape", (1, 1, 1)))
-        batch = {"image": torch.where(valid, images, 0), "valid": valid}
-        said = self.predict({key: value[None] for key, value in batch.items()} if single else batch)[TARGET]
+        images, valid = (
+            images[None] if single else images,
+            valid[None] if single and valid is not None else valid,
+        )
+        said = self.predict(self.batch_of(images, valid))[TARGET]
         return said[0] if single else said
 
     def _compare(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -196,8 +194,7 @@ class ImageToImageTask(BaseTask):
         return outputs.float() + scaled
 
     def _spread(self, batch: Batch) -> Tensor:
-        image = self.normalize(batch["image"], batch["valid"])
-        network: Any = self.network
+        image, network = self.inputs(batch), cast(Any, self.network)
         devices = [image.device] if image.device.type == "cuda" else []
         with torch.random.fork_rng(devices):  # a prediction depends on checkpoint and pixels alone
             torch.manual_seed(self.seed)

@@ -11,7 +11,7 @@ from torch import Tensor
 from astrocnn.functional.power_spectrum import frequencies, spectra
 from astrocnn.functional.ssim import ssim
 
-__all__ = ["ImageSums", "image_sums", "joined"]
+__all__ = ["ImageSums", "image_sums", "joined", "typical_and_worst"]
 
 Floats = NDArray[np.float64]
 
@@ -130,3 +130,21 @@ def _density(p: Tensor, t: Tensor, valid: Tensor, edges: Tensor | None) -> Tenso
         row, column = (torch.bucketize(maps[:, k][known], inner, right=True) for maps in (t, p))
         tables.append(torch.bincount(row * m + column, minlength=m * m).view(m, m))
     return torch.stack(tables)
+
+
+def typical_and_worst(sums: ImageSums, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Up to ``n`` images of ordinary error, from the middle of their order, and ``n`` of the greatest, worst first.
+
+    The error of an image is the mean over its planes of its mean square over that of all images. Images without a
+    valid pixel are in neither; none is in both.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (sums.squares / sums.n) / (sums.squares.sum(0) / sums.n.sum(0))  # (N, K)
+    known = np.isfinite(ratio)
+    error = np.where(known, ratio, 0).sum(1) / np.maximum(known.sum(1), 1)
+    rows = np.flatnonzero(known.any(1))
+    order = rows[np.argsort(error[rows], kind="stable")]
+    n_worst = min(n, len(order) // 2)
+    rest = order[: len(order) - n_worst]
+    middle = max(0, (len(rest) - n) // 2)
+    return rest[middle : middle + n].astype(np.int64), order[::-1][:n_worst].astype(np.int64)

@@ -95,7 +95,7 @@ def test_an_image_without_its_map_is_incomplete(folder):
     (folder / "labels/1.fits").unlink()
     source = joined(folder, CLASSES, n_classes=3)
     assert source.ids == ["0", "2"]
-    assert source.incomplete == [("1", "no file of 'data.class_map'")]
+    assert source.incomplete == [("1", "no file of data.class_map")]
     match = source.match(["2", "0"])
     np.testing.assert_array_equal(match.file, [1, 0])
 
@@ -135,6 +135,7 @@ def test_a_target_is_larger_by_a_whole_number_only(folder):
 
 
 def test_no_image_with_a_map_names_both_patterns(folder):
-    truth = ClassMap(files="labels/*0.fits", hdu="CLASS")
-    with pytest.raises(DataError, match="place the last"):
-        joined(folder, truth)
+    for n in range(3):
+        (folder / f"labels/{n}.fits").rename(folder / f"labels/map{n}.fits")
+    with pytest.raises(DataError, match=r"ids of data.images are like .*place the last"):
+        joined(folder, CLASSES)

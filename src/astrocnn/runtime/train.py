@@ -30,7 +30,7 @@ from astrocnn.runtime.build import (
     set_values,
     training_sample,
 )
-from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint, read_record
+from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint, read_record, start_from
 from astrocnn.runtime.describe import describe_data
 from astrocnn.runtime.evaluate import device_of, evaluate_task, run_information
 from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
@@ -45,6 +45,7 @@ LIGHTNING_SAYS = (  # what does not apply to us, or is Lightning's own to mend
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
     ".*treespec, LeafSpec.*",
+    ".*in eval mode at the start of training.*",  # parts that are frozen
     ".*your dataloader is.* not resumable.*",  # ours reads from the trainer where to go on
 )
 
@@ -95,10 +96,13 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     task.prepare(training_sample(datamodule, cfg.seed), bands=spec.bands)
     if counts is not None:
         task.get_buffer("prior").copy_(torch.from_numpy(counts / counts.sum()))
+    last = folder / "checkpoints" / "last.ckpt"
+    if cfg.get("start_from") and not last.is_file():
+        print(start_from(task, cfg.start_from))
+    task.freeze(cfg.get("freeze") or [])
     trainer, resume_point = build_trainer(cfg, folder)
     print(describe_network(task), flush=True)
 
-    last = folder / "checkpoints" / "last.ckpt"
     start = time.monotonic()
     trainer.fit(task, datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
     if resume_point is not None and resume_point.signum:

@@ -1,8 +1,8 @@
 """What every task does: the three steps, the optimiser, and reproducible randomness."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from astrocnn.batch import Batch, DataSpec
-from astrocnn.errors import RunError
+from astrocnn.errors import ConfigError, RunError, listed
 from astrocnn.functional.seeding import seed_of
 from astrocnn.transforms.augment import Augment
 from astrocnn.transforms.normalize import Normalize
@@ -72,6 +72,7 @@ class BaseTask(pl.LightningModule, ABC):
         # in a tuple, so that the compiled twin is not registered as a second submodule of the checkpoint
         self._run = (torch.compile(self.network) if compile else self.network,)
         self.seed = seed
+        self._frozen: tuple[str, ...] = ()
 
     @staticmethod
     @abstractmethod
@@ -91,6 +92,35 @@ class BaseTask(pl.LightningModule, ABC):
             bands: names, for messages.
         """
         self.normalize.fit(sample["image"], sample["valid"], bands=bands)
+
+    def freeze(self, parts: Sequence[str]) -> None:
+        """Leave parts of the network as they are: no gradients, and no new statistics of batch normalisation.
+
+        Args:
+            parts: names of modules of the network, such as 'encoder' or 'layer1'.
+
+        Raises:
+            ConfigError: the network has no such part, or nothing is left to train.
+        """
+        modules = dict(self.network.named_modules())
+        for name in parts:
+            if not name or name not in modules:
+                raise ConfigError(
+                    f"freeze={list(parts)}: {type(self.network).__name__} has no part {name!r}; its parts are "
+                    f"{listed([part for part in modules if part and '.' not in part], most=20)}."
+                )
+            modules[name].requires_grad_(False)
+        self._frozen = tuple(parts)
+        if not any(parameter.requires_grad for parameter in self.network.parameters()):
+            raise ConfigError(f"freeze={list(parts)} leaves nothing to train; freeze fewer parts.")
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; frozen parts stay in the latter."""
+        super().train(mode)
+        for name in self._frozen:
+            self.network.get_submodule(name).eval()
+        return self
 
     @abstractmethod
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -158,9 +188,9 @@ class BaseTask(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, with weight decay on weights only, and the schedule over the run's steps."""
-        parameters: list[dict[str, Any]] = [{"params": list(self.network.parameters())}]
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        parameters: list[dict[str, Any]] = [{"params": trained}]
         if not self.decay_norm_and_bias:
-            trained = [p for p in self.network.parameters() if p.requires_grad]
             parameters = [
                 {"params": [p for p in trained if p.ndim > 1]},
                 {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},

@@ -1,7 +1,7 @@
 """What several networks share."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from astrocnn.errors import ConfigError
 
 __all__ = ["check_images", "middle_of", "padded_to_multiple", "same_conv2d", "sides"]
 
-Maps = TypeVar("Maps", Tensor, NDArray[Any])
+Maps = TypeVar("Maps", bound=Tensor | NDArray[Any])
 
 
 def check_images(images: Tensor, *, network: str, in_channels: int, least: int) -> None:
@@ -67,6 +67,7 @@ def padded_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 def middle_of(maps: Maps, sides: Sequence[int]) -> Maps:
     """The middle of maps (..., H, W), tensors or arrays, of the given trailing sides."""
-    lost = [(have - want) // 2 for have, want in zip(maps.shape[-len(sides) :], sides, strict=True)]
-    window: Any = (..., *(slice(first, first + side) for first, side in zip(lost, sides, strict=True)))
-    return maps[window]
+    window: list[Any] = [...]
+    for have, want in zip(maps.shape[-len(sides) :], sides, strict=True):
+        window.append(slice((have - want) // 2, (have - want) // 2 + want))
+    return cast(Maps, maps[tuple(window)])

@@ -13,7 +13,15 @@ from astrocnn.functional.bootstrap import bootstrap, percentile_interval
 from astrocnn.functional.probabilities import N_BINS, bin_numbers, confidence, log_losses, squared_errors
 from astrocnn.functional.ranking import area, before, fpr_limit, precision_area, rank, tpr_within
 
-__all__ = ["FPRS", "BinaryFigures", "MulticlassFigures", "calibration_error", "entry", "estimates"]
+__all__ = [
+    "FPRS",
+    "BinaryFigures",
+    "MulticlassFigures",
+    "calibration_error",
+    "entry",
+    "estimates",
+    "turned_entry",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -121,6 +129,11 @@ def calibration_error(p: Floats, y: Ints, *, n_resamples: int, seed: int) -> dic
     if n_resamples == 0:
         return entry(value)
     low, high = percentile_interval(bootstrap(error, np.zeros(len(y)), n_resamples=n_resamples, seed=seed))
+    return turned_entry(value, low, high)
+
+
+def turned_entry(value: Any, low: Any, high: Any) -> dict[str, Any]:
+    """A figure that noise enlarges, with its percentiles turned about it, as :func:`calibration_error` says."""
     return entry(value, max(min(2 * value - high, value), 0.0), max(2 * value - low, value))
 
 

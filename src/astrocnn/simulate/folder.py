@@ -39,8 +39,8 @@ def check_whole(folder: Path, options: dict[str, Any], n: int, folders: tuple[st
     n_files = {name: len(list((folder / name).glob("*.fits"))) for name in folders}
     catalog = (folder / CATALOG).is_file()
     if short := [f"{found} of {n} simulated {name}" for name, found in n_files.items() if found != n]:
-        told = listed(short) + ("" if catalog else " and no catalogue")
-        raise DataError(f"{folder} holds {told}: files were removed; {remedy}")
+        missing = "" if catalog else " and no catalogue"
+        raise DataError(f"{folder} holds {listed(short)}{missing}: files were removed; {remedy}")
     if not catalog:
         raise DataError(f"{folder} holds no {CATALOG}: it was removed; {remedy}")
     return True

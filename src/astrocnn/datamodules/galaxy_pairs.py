@@ -1,4 +1,4 @@
-"""Simulated galaxies with what is to come out of their images: made once as FITS, then read like anybody's pairs."""
+"""Simulated blends of galaxies: made once as FITS with the isolated galaxies, then read like anybody's data."""
 
 import hashlib
 import json
@@ -14,16 +14,15 @@ __all__ = ["GalaxyPairDataModule"]
 
 
 class GalaxyPairDataModule(ImagePairDataModule):
-    """Galaxies as a survey sees them and their targets, simulated when they are not there yet.
+    """Blends, each with the galaxy in its middle alone and without noise, simulated when they are not there yet.
 
     Args:
         root: folder of the simulated sets; each combination of options has its own sub-folder.
-        n_images: how many galaxies.
-        pair: what the target is: 'maps' of physical quantities, the image without 'noise', or one of finer
-            'resolution'; see :mod:`astrocnn.simulate.galaxy_pairs`.
-        size: pixels of 0.2″ along a side of the target.
+        n_images: how many; eight tenths train, a tenth validates, a tenth tests.
+        size: rows and columns in pixels of 0.2″.
         depth: depth of the survey, 'year1' or 'year10' of LSST.
         bands: LSST bands to simulate.
+        max_neighbours: each central galaxy has one to so many neighbours; 0 for galaxies that are alone.
         sim_seed: seed of the simulation.
         n_workers: processes that simulate; None for one a core.
 
@@ -36,19 +35,16 @@ class GalaxyPairDataModule(ImagePairDataModule):
         self,
         *,
         root: str = "data/galaxy_pairs",
-        n_images: int = 3000,
-        pair: str = "maps",
+        n_images: int = 12000,
         size: int = 64,
         depth: str = "year10",
-        bands: Sequence[str] = ("u", "g", "r", "i", "z"),
+        bands: Sequence[str] = ("g", "r", "i", "z"),
+        max_neighbours: int = 1,
         sim_seed: int = 0,
         n_workers: int | None = None,
         n_bands: int | None = None,
         image_size: int | Sequence[int] | None = None,
         pixel_scale_arcsec: float | None = None,
-        val_fraction: float = 0.1,
-        test_fraction: float = 0.2,
-        split_seed: int = 0,
         seed: int = 0,
         batch_size: int = 32,
         num_workers: int = 0,
@@ -59,18 +55,22 @@ class GalaxyPairDataModule(ImagePairDataModule):
             n_bands=n_bands,
             image_size=image_size,
             pixel_scale_arcsec=pixel_scale_arcsec,
-            val_fraction=val_fraction,
-            test_fraction=test_fraction,
-            split_seed=split_seed,
             seed=seed,
             batch_size=batch_size,
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.pair, self.n_images, self.size, self.depth = pair, n_images, size, depth
-        self.bands, self.sim_seed, self.n_workers = tuple(bands), sim_seed, n_workers
-        options = json.dumps([n_images, pair, size, depth, self.bands, sim_seed]).encode()
-        name = f"{pair}_{depth}_{''.join(self.bands)}_{n_images}_{hashlib.sha256(options).hexdigest()[:8]}"
+        self.bands, self.n_workers = tuple(bands), n_workers
+        self.simulated = {
+            "n_images": n_images,
+            "size": size,
+            "depth": depth,
+            "bands": self.bands,
+            "max_neighbours": max_neighbours,
+            "seed": sim_seed,
+        }
+        options = json.dumps(self.simulated, sort_keys=True).encode()
+        name = f"{depth}_{''.join(self.bands)}_{n_images}_{hashlib.sha256(options).hexdigest()[:8]}"
         self.folder = Path(root).expanduser() / name
 
     def simulate(self) -> Path:
@@ -79,26 +79,14 @@ class GalaxyPairDataModule(ImagePairDataModule):
         Raises:
             ConfigError: galsim is missing (it is needed to simulate, not to read).
         """
-        from astrocnn.simulate.galaxy_pairs import simulate_galaxy_pairs
+        from astrocnn.simulate.pairs import simulate_pairs
 
-        return simulate_galaxy_pairs(
-            self.folder,
-            n_images=self.n_images,
-            pair=self.pair,
-            depth=self.depth,
-            bands=self.bands,
-            size=self.size,
-            seed=self.sim_seed,
-            n_workers=self.n_workers,
-        )
+        return simulate_pairs(self.folder, **self.simulated, n_workers=self.n_workers)
 
     def probe(self) -> DataSpec:
-        """As of any pairs; simulates the set first when it is not there."""
+        """As of any images with targets; simulates the set first when it is not there."""
         if self.images is None:
-            from astrocnn.simulate.stellar_maps import PLANES
-
             folder = self.simulate()
             self.images, self.table = f"{folder}/images/*.fits", f"{folder}/catalog.fits"
-            hdu = list(PLANES) if self.pair == "maps" else None
-            self.target = TargetImage(files=f"{folder}/targets/*.fits", hdu=hdu)
+            self.target = TargetImage(files=f"{folder}/targets/*.fits")
         return super().probe()

@@ -22,6 +22,7 @@ __all__ = [
     "calibration_error",
     "entry",
     "estimates",
+    "turned_entry",
 ]
 
 Floats = NDArray[np.float64]
@@ -141,6 +142,11 @@ def calibration_error(p: Floats, y: Ints, *, n_resamples: int, seed: int) -> dic
     if n_resamples == 0:
         return entry(value)
     low, high = percentile_interval(bootstrap(error, np.zeros(len(y)), n_resamples=n_resamples, seed=seed))
+    return turned_entry(value, low, high)
+
+
+def turned_entry(value: Any, low: Any, high: Any) -> dict[str, Any]:
+    """A figure that noise enlarges, with its percentiles turned about it, as :func:`calibration_error` says."""
     return entry(value, max(min(2 * value - high, value), 0.0), max(2 * value - low, value))
 
 

@@ -194,11 +194,7 @@ class ImageToImageTask(BaseTask):
         return outputs.float() + scaled
 
     def _spread(self, batch: Batch) -> Tensor:
-        image, network = self.inputs(batch), cast(Any, self.network)
-        devices = [image.device] if image.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):  # a prediction depends on checkpoint and pixels alone
-            torch.manual_seed(self.seed)
-            draws = network.sample(image, self.n_samples)  # (n, B, K, ...)
+        draws = self.samples(batch, self.n_samples)  # (n, B, K, ...)
         maps = [self.target_scale.inverse(self._with_input(draw, batch)) for draw in draws]
         return torch.stack(maps).std(0)
 

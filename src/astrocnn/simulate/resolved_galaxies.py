@@ -26,7 +26,7 @@ from astrocnn.simulate.scene import Grid
 from astrocnn.simulate.stellar_maps import PLANES, draw_galaxies, light, stellar_maps
 from astrocnn.simulate.templates import Colours, check_bands, to_mag
 
-__all__ = ["PAIRS", "TARGETS", "simulate_galaxy_pairs"]
+__all__ = ["PAIRS", "TARGETS", "simulate_resolved_galaxies"]
 
 GENERATOR = 1  # raised whenever the same options would give other pixels
 CHUNK = 50  # images made together
@@ -64,7 +64,7 @@ class Options:
     seed: int
 
 
-def simulate_galaxy_pairs(
+def simulate_resolved_galaxies(
     folder: str | os.PathLike[str],
     *,
     n_images: int = 3000,

@@ -43,6 +43,7 @@ class ResolvedGalaxyDataModule(ImagePairDataModule):
         bands: Sequence[str] = ("u", "g", "r", "i", "z"),
         sim_seed: int = 0,
         n_workers: int | None = None,
+        target_bands: Sequence[str] | None = None,
         n_bands: int | None = None,
         image_size: int | Sequence[int] | None = None,
         pixel_scale_arcsec: float | None = None,
@@ -56,6 +57,7 @@ class ResolvedGalaxyDataModule(ImagePairDataModule):
     ) -> None:
         super().__init__(
             bands=tuple(bands),
+            target_bands=target_bands,
             n_bands=n_bands,
             image_size=image_size,
             pixel_scale_arcsec=pixel_scale_arcsec,
@@ -99,6 +101,7 @@ class ResolvedGalaxyDataModule(ImagePairDataModule):
 
             folder = self.simulate()
             self.images, self.table = f"{folder}/images/*.fits", f"{folder}/catalog.fits"
-            hdu = list(PLANES) if self.pair == "maps" else None
-            self.target = TargetImage(files=f"{folder}/targets/*.fits", hdu=hdu)
+            planes = list(PLANES) if self.pair == "maps" else None
+            self.target = TargetImage(files=f"{folder}/targets/*.fits", hdu=planes)
+            self.target_bands = self.target_bands or planes or self.bands
         return super().probe()

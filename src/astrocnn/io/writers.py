@@ -124,7 +124,7 @@ def write_planes(
     parts = [primary]
     for name, values in planes.items():
         unit: Cards = {"BUNIT": (units[name], "unit of the values")} if units[name] else {}
-        parts.append(_hdu(np.asarray(values, np.float32), unit | sky, extension=name.upper()))
+        parts.append(_hdu(np.asarray(values, np.float32), unit | sky, extension=name))
     with open(path, "wb") as file:
         file.write(b"".join(parts))
 

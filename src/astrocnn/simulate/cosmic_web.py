@@ -44,7 +44,7 @@ class Cosmology:
             matter = _omega(z)
             energy = 1 - matter
             fall = matter ** (4 / 7) - energy + (1 + matter / 2) * (1 + energy / 70)
-            return 2.5 * matter / fall / (1 + z)
+            return float(2.5 * matter / fall / (1 + z))
 
         expansion = math.sqrt(OMEGA_MATTER * (1 + redshift) ** 3 + 1 - OMEGA_MATTER)
         velocity = 100 * expansion / (1 + redshift) * _omega(redshift) ** 0.55

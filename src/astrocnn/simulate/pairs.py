@@ -62,7 +62,9 @@ def simulate_pairs(
     choose("depth", depth, DEPTHS)
     check_bands(tuple(bands))
     scale = float(pixel_scale_arcsec)
-    options = PairOptions(int(n_images), depth, tuple(bands), int(size), scale, int(max_neighbours), int(seed))
+    options = PairOptions(
+        int(n_images), depth, tuple(bands), int(size), scale, int(max_neighbours), int(seed)
+    )
     ranges: dict[str, tuple[float, bool, str]] = {
         "n_images": (n_images, n_images >= 1, "at least 1"),
         "size": (size, size >= 32, "at least 32"),

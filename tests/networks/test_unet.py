@@ -102,3 +102,17 @@ def test_sizes_without_padding(upsampling: str) -> None:
 def test_options_that_are_none(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         UNet(**{**SMALL, **options})
+
+
+@pytest.mark.parametrize("size", [16, 13])
+def test_finer_pixels_come_from_channels_in_their_order(size: int) -> None:
+    plain = UNet(in_channels=2, n_outputs=4, depth=1, width=4).eval()
+    finer = UNet(in_channels=2, n_outputs=1, depth=1, width=4, upscale=2).eval()
+    finer.load_state_dict(plain.state_dict())
+    images = torch.randn(1, 2, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        channels, maps = plain(images), finer(images)
+    assert maps.shape == (1, 1, 2 * size, 2 * size)
+    for number in range(4):  # left to right, then down, within a pixel
+        torch.testing.assert_close(maps[:, 0, number // 2 :: 2, number % 2 :: 2], channels[:, number])
+    assert not finer.per_pixel

@@ -33,6 +33,8 @@ class UNet(nn.Module):
         batch_norm: normalise each convolution's output (Ioffe & Szegedy 15).
         dropout: probability of dropping a whole map, in the two deepest levels.
         init: name of the initialisation (:func:`~astrocnn.functional.initialise.initialise`); the paper's is He's.
+        upscale: pixels of the maps along one of the image: with r above 1 the last layer gives r² channels a map, which
+            become its finer pixels (Shi+16, arXiv:1609.05158).
 
     Attributes:
         border: how many pixels the maps lose on each side, 92 of the paper's network.
@@ -59,12 +61,15 @@ class UNet(nn.Module):
         batch_norm: bool = True,
         dropout: float = 0.0,
         init: str = "he",
+        upscale: int = 1,
     ) -> None:
         super().__init__()
         same = choose("padding", padding, {"same": True, "valid": False})
         enlarge = choose("upsampling", upsampling, UPSAMPLING)
         if depth < 1 or width < 1:
             raise ConfigError(f"depth={depth} and width={width}: a U-Net has at least 1 of each.")
+        if upscale < 1:
+            raise ConfigError(f"upscale={upscale} must be a whole number of pixels, 1 or more.")
         self.in_channels, self.depth, self.same = in_channels, depth, same
         self.around = {"transposed": 0, "nearest": 1, "bilinear": 1}[upsampling]
         widths = [width * 2**level for level in range(depth + 1)]
@@ -77,14 +82,17 @@ class UNet(nn.Module):
         self.join = nn.ModuleList(
             _double(2 * n, n, pad, batch_norm=batch_norm) for n in reversed(widths[:-1])
         )
-        self.head = nn.Conv2d(width, n_outputs, 1)
+        self.head = nn.Conv2d(width, n_outputs * upscale**2, 1)
+        self.upscale = upscale
+        self.per_pixel = upscale == 1
         self.half_field = self._reach(extra=self.around + (upsampling == "bilinear"))
         self.least_size = 2**depth if same else next(n for n in count(1) if self._output_side(n))
         self.border = 0 if same else (self.least_size - self._output_side(self.least_size)) // 2
         initialise(self, init)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps (B, n_outputs, H, W) of images (B, C, H, W); with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b).
+        """Maps (B, n_outputs, H, W) of images (B, C, H, W); with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b); with
+        ``upscale`` so many times as many rows and columns.
 
         Raises:
             ConfigError: images that the network cannot take.
@@ -103,7 +111,8 @@ class UNet(nn.Module):
             x = enlarge(x)  # (B, w/2, 2H, 2W)
             x = join(torch.cat([middle_of(skips.pop(), x.shape[2:]), x], dim=1))
         maps: Tensor = self.head(x)
-        return maps[..., :height, :width] if self.same else maps
+        maps = maps[..., :height, :width] if self.same else maps
+        return nn.functional.pixel_shuffle(maps, self.upscale) if self.upscale > 1 else maps
 
     def _reach(self, *, extra: int) -> int:
         """:attr:`half_field`, by following the first pixel of a window down to the deepest map and back to the image.

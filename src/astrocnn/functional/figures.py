@@ -4,7 +4,8 @@ A statistic takes counts (b, N), how often each object was drawn in each of b re
 the M figures ``names``. The point estimate is the row of all ones.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ __all__ = [
     "FPRS",
     "BinaryFigures",
     "MulticlassFigures",
+    "Statistic",
     "calibration_error",
     "entry",
     "estimates",
@@ -96,9 +98,20 @@ class _Means:
         return np.hstack([accuracy, balanced, squares / n[:, None], logs / n[:, None]])
 
 
-def estimates(
-    statistic: BinaryFigures | MulticlassFigures, y: Ints, *, n_resamples: int, seed: int
-) -> dict[str, dict[str, Any]]:
+class Statistic(Protocol):
+    """Figures of object counts, and their names."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """M of them."""
+        ...
+
+    def __call__(self, counts: Floats) -> Floats:
+        """(b, M) figures of counts (b, N)."""
+        ...
+
+
+def estimates(statistic: Statistic, y: Ints, *, n_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
     """Every figure's value and 95 % percentile interval, resampled within the classes.
 
     The intervals are those of sets with the same number of objects in each class. 0 resamples give none.

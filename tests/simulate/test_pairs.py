@@ -78,7 +78,7 @@ def test_target_holds_the_flux_of_the_catalogue(pairs: PairChunk) -> None:
 def test_galaxies_are_where_the_catalogue_says(pairs: PairChunk) -> None:
     here, there = _compact(pairs.target), _compact(pairs.neighbours)
     off = np.abs(_centroid(pairs.target) - pairs.place)[here]
-    assert np.median(off) < 0.005
+    assert np.median(off) < 0.01
     assert off.max() < 0.1  # an irregular galaxy's knots shine in other bands than its body
     both = here & there
     apart = 0.2 * np.hypot(*(_centroid(pairs.neighbours)[both] - _centroid(pairs.target)[both]).T)

@@ -58,8 +58,12 @@ class Tile:
         return tuple(plane for plane in (self.image, self.mask, self.variance) if plane is not None)
 
 
-def by_band(tiles: By, hdu: Any) -> tuple[dict[str | None, str], dict[str | None, str | int | None]]:
+def by_band(
+    tiles: By, hdu: Any, *, option: str = "data.tiles"
+) -> tuple[dict[str | None, str], dict[str | None, str | int | None]]:
     """The pattern of the files and the HDU of each band; the one band of a single pattern is None.
+
+    ``option`` names the patterns in messages.
 
     Raises:
         ConfigError: there is no band, or HDUs are for other bands than patterns.
@@ -76,10 +80,10 @@ def by_band(tiles: By, hdu: Any) -> tuple[dict[str | None, str], dict[str | None
     else:
         patterns = {None: str(tiles)}
     if not patterns:
-        raise ConfigError("data.tiles={} or data.hdu=[] is empty; give a pattern, or one pattern a band.")
+        raise ConfigError(f"{option}={{}} or data.hdu=[] is empty; give a pattern, or one pattern a band.")
     if hdus is not None and set(hdus) != set(patterns):
         raise ConfigError(
-            f"data.hdu is for {listed(list(hdus))} but data.tiles has the bands {listed([str(b) for b in patterns])}; "
+            f"data.hdu is for {listed(list(hdus))} but {option} has the bands {listed([str(b) for b in patterns])}; "
             "give one HDU for all, or one for each band."
         )
     return patterns, {band: hdu if hdus is None else hdus[str(band)] for band in patterns}
@@ -106,7 +110,8 @@ def tiles_of(
         problems: (file, reason) is added of each tile that cannot be used.
         watch: passes the files on, and shows how far they are.
         option: names the pattern in messages.
-        cubes: whether an image may have several planes; of its mask and its variance there is then one, or as many.
+        cubes: whether an image may have several planes; there are then as many of its variance, and of its mask as
+            many or one.
 
     Raises:
         DataError: a pattern matches nothing.
@@ -169,9 +174,7 @@ def _chosen(
     return select(path, iter(rest), hdu, "data.hdu", cubes=cubes), [image for image, _ in every]
 
 
-def _partners(
-    layer: Layer, band: str | None, files: list[tuple[Key, str]], tiles: str
-) -> dict[Key, str]:
+def _partners(layer: Layer, band: str | None, files: list[tuple[Key, str]], tiles: str) -> dict[Key, str]:
     """The mask or variance file of each tile's file, by what the wildcards match."""
     option = f"{layer.option}.files"
     pattern = layer.files
@@ -233,7 +236,8 @@ def _plane(
             f"{where}: which HDU is the {role} of {path}, {image.label}, is not clear; its images are "
             f"{content}; choose one with {layer.option}.hdu=..."
         )
-    if match.shape != image.shape or match.n_planes not in (1, image.n_planes):
+    counts = (1, image.n_planes) if isinstance(layer, Mask) else (image.n_planes,)
+    if match.shape != image.shape or match.n_planes not in counts:
         raise DataError(
             f"{where}, {match.label}: the {role} is {' × '.join(map(str, match.axes))} pixels but the tile "
             f"{path} is {' × '.join(map(str, image.axes))}; choose another with {layer.option}.hdu or "

@@ -141,7 +141,8 @@ def stitch(
     In memory are one window and, of the rows above it, those that it is blended with.
 
     Args:
-        rows, columns: from :func:`cover`.
+        rows: from :func:`cover`.
+        columns: likewise.
         maps: (P, last − first, last − first) of each window, row by row, only the part that has a say; those of the
             rows of windows before :func:`needed_from` left out.
         unit: blocks begin at multiples of these numbers of rows and columns, so that each is whole tiles of a file.

@@ -83,11 +83,15 @@ class TileHeader:
                 return value
         return default
 
-    def wcs(self, hdu: ImageHdu, path: Path) -> SkyWcs | None:
-        """The image's WCS, or that of a first HDU without an image; None for none."""
+    @property
+    def sky(self) -> Cards:
+        """The cards among which the WCS is: the image's, or those of a first HDU without an image."""
         own = value_of(self.cards, "CTYPE1") or value_of(self.cards, "AMDX1")
-        cards = self.cards if own or value_of(self.primary, "NAXIS") != 0 else self.primary
-        return sky_wcs(cards, *hdu.shape, path=path)
+        return self.cards if own or value_of(self.primary, "NAXIS") != 0 else self.primary
+
+    def wcs(self, hdu: ImageHdu, path: Path) -> SkyWcs | None:
+        """The image's WCS; None for none."""
+        return sky_wcs(self.sky, *hdu.shape, path=path)
 
 
 def value_of(cards: Cards, key: str) -> Any:

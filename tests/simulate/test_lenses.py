@@ -15,6 +15,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+import astrocnn.simulate.jobs as jobs
 import astrocnn.simulate.lenses as module
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.simulate.lenses import simulate_lenses
@@ -197,7 +198,7 @@ def test_images_that_went_missing(tmp_path: Path) -> None:
 
 
 def test_disc_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: module.shutil._ntuple_diskusage(9, 9, 0))
+    monkeypatch.setattr(jobs.shutil, "disk_usage", lambda path: jobs.shutil._ntuple_diskusage(9, 9, 0))
     with pytest.raises(DataError, match="has 0 MB free and the set needs"):
         simulate_lenses(tmp_path / "set", n_images=4, n_workers=1)
 

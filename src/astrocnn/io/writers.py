@@ -1,16 +1,22 @@
-"""Products on disk: multi-band cutouts as FITS."""
+"""Products on disk: multi-band cutouts and label maps as FITS."""
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["write_cutout"]
+from astrocnn.io.cards import Cards, card, filled, header
+
+__all__ = ["write_cutout", "write_labels"]
 
 Images = NDArray[np.float32]
-BLOCK = 2880
-CARD = 80
+BITPIX = {
+    "f4": (-32, "32-bit floating point"),
+    "i2": (16, "16-bit integers"),
+    "i4": (32, "32-bit integers"),
+}
 
 
 def write_cutout(
@@ -43,11 +49,57 @@ def write_cutout(
         pixel_scale_arcsec: north is up, east is left.
         keywords: more cards of the primary header: {name: (value, comment)}.
     """
+    sky = _sky(ra, dec, x_pix, y_pix, pixel_scale_arcsec)
+    named: Cards = {f"BAND{n}": (band, f"band of plane {n}") for n, band in enumerate(bands, start=1)}
+    unit: Cards = {"BUNIT": ("nJy", "flux per pixel"), "MAGZERO": (31.4, "AB magnitude of 1 nJy")}
+    extend = variance is not None
+    parts = [
+        _hdu(
+            np.asarray(image, np.float32),
+            unit | named | sky | dict(keywords or {}),
+            extension=None,
+            extend=extend,
+        )
+    ]
+    if variance is not None:
+        unit = {"BUNIT": ("nJy2", "variance per pixel")}
+        parts.append(_hdu(np.asarray(variance, np.float32), unit | named | sky, extension="VARIANCE"))
+    with open(path, "wb") as file:
+        file.write(b"".join(parts))
+
+
+def write_labels(
+    path: str | os.PathLike[str],
+    maps: Mapping[str, NDArray[np.signedinteger[Any]]],
+    *,
+    ra: float,
+    dec: float,
+    x_pix: float,
+    y_pix: float,
+    pixel_scale_arcsec: float,
+) -> None:
+    """Write maps of whole numbers as one FITS file, each an extension of its name, with one WCS.
+
+    Args:
+        path: of the file; one that exists is replaced.
+        maps: {name: (H, W) int16 or int32}.
+        ra: right ascension of the point (``x_pix``, ``y_pix``), degrees, ICRS.
+        dec: its declination, degrees.
+        x_pix: 0-based column of that point.
+        y_pix: 0-based row of that point.
+        pixel_scale_arcsec: north is up, east is left.
+    """
+    sky = _sky(ra, dec, x_pix, y_pix, pixel_scale_arcsec)
+    primary = header([card("SIMPLE", True), card("BITPIX", 8), card("NAXIS", 0), card("EXTEND", True)])
+    parts = [_hdu(labels, sky, extension=name) for name, labels in maps.items()]
+    with open(path, "wb") as file:
+        file.write(b"".join([primary, *parts]))
+
+
+def _sky(ra: float, dec: float, x_pix: float, y_pix: float, pixel_scale_arcsec: float) -> Cards:
+    """A tangential projection with north up and east left."""
     step = pixel_scale_arcsec / 3600
-    cards: dict[str, tuple[float | str, str]] = {
-        "BUNIT": ("nJy", "flux per pixel"),
-        "MAGZERO": (31.4, "AB magnitude of 1 nJy"),
-        **{f"BAND{n}": (band, f"band of plane {n}") for n, band in enumerate(bands, start=1)},
+    return {
         "RADESYS": ("ICRS", "frame of the coordinates"),
         "CTYPE1": ("RA---TAN", "gnomonic projection"),
         "CTYPE2": ("DEC--TAN", "gnomonic projection"),
@@ -60,48 +112,23 @@ def write_cutout(
         "CDELT1": (-step, "east is left"),
         "CDELT2": (step, "north is up"),
     }
-    parts = [_hdu(image, cards | dict(keywords or {}), extension=None, extend=variance is not None)]
-    if variance is not None:
-        wcs = {name: card for name, card in cards.items() if name[0] == "C" or name == "RADESYS"}
-        named = {name: card for name, card in cards.items() if name.startswith("BAND")}
-        unit: dict[str, tuple[float | str, str]] = {"BUNIT": ("nJy2", "variance per pixel")}
-        parts.append(_hdu(variance, unit | named | wcs, extension="VARIANCE", extend=False))
-    with open(path, "wb") as file:
-        file.write(b"".join(parts))
 
 
 def _hdu(
-    cube: Images, cards: Mapping[str, tuple[float | str, str]], *, extension: str | None, extend: bool
+    pixels: Images | NDArray[np.signedinteger[Any]],
+    cards: Cards,
+    *,
+    extension: str | None,
+    extend: bool = False,
 ) -> bytes:
-    """Header and data of one image HDU, each filled up to whole blocks (FITS standard 4.0, sections 3 and 4)."""
-    first = _card("SIMPLE", True) if extension is None else _card("XTENSION", "IMAGE", "image extension")
-    lines = [first, _card("BITPIX", -32, "32-bit floating point"), _card("NAXIS", cube.ndim)]
-    lines += [_card(f"NAXIS{n}", length) for n, length in enumerate(reversed(cube.shape), start=1)]
+    """Header and data of one image HDU."""
+    dtype = pixels.dtype.newbyteorder(">")
+    first = card("SIMPLE", True) if extension is None else card("XTENSION", "IMAGE", "image extension")
+    lines = [first, card("BITPIX", *BITPIX[dtype.str[1:]]), card("NAXIS", pixels.ndim)]
+    lines += [card(f"NAXIS{n}", length) for n, length in enumerate(reversed(pixels.shape), start=1)]
     if extension is not None:
-        lines += [_card("PCOUNT", 0), _card("GCOUNT", 1), _card("EXTNAME", extension)]
+        lines += [card("PCOUNT", 0), card("GCOUNT", 1), card("EXTNAME", extension)]
     elif extend:
-        lines.append(_card("EXTEND", True))
-    lines += [_card(name, value, comment) for name, (value, comment) in cards.items()]
-    header = "".join([*lines, "END".ljust(CARD)]).encode("ascii")
-    data = np.ascontiguousarray(cube, dtype=">f4").tobytes()
-    return _filled(header, b" ") + _filled(data, b"\0")
-
-
-def _filled(content: bytes, filler: bytes) -> bytes:
-    return content + filler * (-len(content) % BLOCK)
-
-
-def _card(name: str, value: bool | int | float | str, comment: str = "") -> str:
-    """One header line in fixed format."""
-    if isinstance(value, bool):
-        text = f"{'T' if value else 'F':>20}"
-    elif isinstance(value, str):
-        quoted = value.replace("'", "''")
-        text = f"'{quoted:<8}'".ljust(20)
-    elif isinstance(value, int):
-        text = f"{value:>20d}"
-    else:
-        digits = f"{value:.15G}"
-        text = f"{digits if '.' in digits or 'E' in digits else digits + '.0':>20}"
-    line = f"{name:<8}= {text} / {comment}" if comment else f"{name:<8}= {text}"
-    return line[:CARD].ljust(CARD)
+        lines.append(card("EXTEND", True))
+    lines += [card(name, value, comment) for name, (value, comment) in cards.items()]
+    return header(lines) + filled(np.ascontiguousarray(pixels, dtype=dtype).tobytes())

@@ -11,7 +11,9 @@ from astrocnn.inference.predict import predict_all
 from astrocnn.io.tables import write_table
 from astrocnn.runtime.attach import attach
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
-from astrocnn.runtime.evaluate import classifier, device_of, predictions_table, prevalence_of
+from astrocnn.runtime.evaluate import device_of, prevalence_of
+from astrocnn.runtime.judge_classification import predictions_table
+from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["predict"]
 
@@ -26,7 +28,12 @@ def predict(cfg: DictConfig) -> None:
     if output.exists() and not cfg.overwrite:
         raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     saved = read_config(cfg.run)
-    task = classifier(load(cfg.run, device=device_of(cfg.device)))
+    task = load(cfg.run, device=device_of(cfg.device))
+    if not isinstance(task, ClassificationTask):
+        raise ConfigError(
+            f"the run in {cfg.run} predicts maps; give the images with data=mosaic data.images=..., and a "
+            "folder as output."
+        )
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
     table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))

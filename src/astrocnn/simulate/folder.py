@@ -16,8 +16,8 @@ __all__ = ["CATALOG", "IMAGES", "OPTIONS", "check_whole", "locked", "partial_fol
 OPTIONS, CATALOG, IMAGES = "simulation.json", "catalog.fits", "images"
 
 
-def check_whole(folder: Path, options: dict[str, Any]) -> bool:
-    """Whether the set is there, whole and made with the same options.
+def check_whole(folder: Path, options: dict[str, Any], n: int, folders: tuple[str, ...]) -> bool:
+    """Whether the set is there, whole (``n`` files in each of its ``folders``) and made with the same options.
 
     Raises:
         DataError: something else is in the way: other options, foreign files, or images that went missing.
@@ -36,12 +36,13 @@ def check_whole(folder: Path, options: dict[str, Any]) -> bool:
         raise DataError(
             f"{folder} holds a set simulated with other options: {listed(told, most=10)}; {remedy}"
         )
-    n_files = len(list((folder / IMAGES).glob("*.fits"))) if (folder / IMAGES).is_dir() else 0
-    if not (folder / CATALOG).is_file() or n_files != options["n_images"]:
-        raise DataError(
-            f"{folder} holds {n_files} of {options['n_images']} simulated images"
-            f"{'' if (folder / CATALOG).is_file() else ' and no catalogue'}: files were removed; {remedy}"
-        )
+    n_files = {name: len(list((folder / name).glob("*.fits"))) for name in folders}
+    catalog = (folder / CATALOG).is_file()
+    if short := [f"{found} of {n} simulated {name}" for name, found in n_files.items() if found != n]:
+        missing = "" if catalog else " and no catalogue"
+        raise DataError(f"{folder} holds {listed(short)}{missing}: files were removed; {remedy}")
+    if not catalog:
+        raise DataError(f"{folder} holds no {CATALOG}: it was removed; {remedy}")
     return True
 
 

@@ -17,7 +17,18 @@ from astrocnn.simulate.require import galsim
 from astrocnn.simulate.scene import PAD_PIX, UPSAMPLE, Grid
 from astrocnn.simulate.templates import BANDS, to_flux
 
-__all__ = ["DEPTHS", "Survey", "blur", "draw_seeing", "lose_pixels", "observe", "point_sources"]
+__all__ = [
+    "DEPTHS",
+    "Survey",
+    "blur",
+    "chip_gaps",
+    "draw_seeing",
+    "lose_pixels",
+    "moffat_radius",
+    "moffat_transfer",
+    "observe",
+    "point_sources",
+]
 
 Array = NDArray[np.float64]
 Images = NDArray[np.float32]
@@ -98,8 +109,7 @@ def draw_seeing(rng: np.random.Generator, n: int, survey: Survey) -> Array:
 def blur(scene: Tensor, fwhm_arcsec: Array, grid: Grid) -> Tensor:
     """Moffat seeing and the pixels: (B, C, side, side) fine scene to (B, C, size, size) image, nJy per pixel.
 
-    The Moffat profile (1 + (r/a)²)^-3.5 has the transform (1 + k + k²/3) e^-k with k = 2π a |f|: the Bessel
-    function K_{5/2} in closed form. Light wraps around only within the margin's and the PSF's far wings.
+    Light wraps around only within the margin's and the PSF's far wings.
     """
     f = torch.fft.fftfreq(grid.side, grid.step_arcsec)[:, None]
     frequency = (f**2 + torch.fft.rfftfreq(grid.side, grid.step_arcsec) ** 2).sqrt()  # (side, side // 2 + 1)
@@ -110,13 +120,20 @@ def blur(scene: Tensor, fwhm_arcsec: Array, grid: Grid) -> Tensor:
 
 def _blurred(scene: Tensor, k: Tensor, grid: Grid) -> Tensor:
     """The scenes times the Moffat transfer at the scaled frequencies ``k``, summed into pixels."""
-    transfer = (k**2 / 3).add_(k).add_(1).mul_(k.neg().exp_())
-    spectrum = torch.fft.rfft2(scene).mul_(transfer)
+    spectrum = torch.fft.rfft2(scene).mul_(moffat_transfer(k))
     margin = UPSAMPLE * PAD_PIX
     fine = torch.fft.irfft2(spectrum, s=scene.shape[-2:])[..., margin:-margin, margin:-margin]
     shape = (*scene.shape[:2], grid.size, UPSAMPLE, grid.size, UPSAMPLE)
     image: Tensor = fine.reshape(shape).sum(dim=(3, 5))  # (B, C, size, size)
     return image
+
+
+def moffat_transfer(k: Tensor) -> Tensor:
+    """Fourier transform (1 + k + k²/3) e^-k of the Moffat profile (1 + (r/a)²)^-3.5 of unit flux, k = 2π a |f|.
+
+    It is the Bessel function K_{5/2} in closed form.
+    """
+    return (k**2 / 3).add_(k).add_(1).mul_(k.neg().exp_())
 
 
 def _batches(n: int) -> Iterator[slice]:
@@ -158,13 +175,18 @@ def point_sources(
             image[target, band] += light.reshape(grid.size, 2, grid.size, 2).mean(dim=(1, 3))
 
 
-def observe(rng: np.random.Generator, image: Tensor, survey: Survey) -> tuple[Images, Images]:
+def observe(
+    rng: np.random.Generator, image: Tensor, survey: Survey, *, correlated: bool = False
+) -> tuple[Images, Images]:
     """Photon noise of the objects and noise of the sky.
 
     Args:
         rng: numpy generator.
         image: without noise, (B, C, H, W) nJy.
         survey: gain and sky.
+        correlated: a pixel's noise has the correlation 1/4 with that of the next one in its row or column (1/16
+            across the corner), as in a mean of many images that were resampled linearly onto the grid, each
+            from another sub-pixel offset s: E[s (1 - s)] / E[s² + (1 - s)²] = 1/4. The variance stays.
 
     Returns:
         The noisy image in nJy and the variance in nJy² that a survey would state for it, (B, C, H, W) float32:
@@ -175,20 +197,37 @@ def observe(rng: np.random.Generator, image: Tensor, survey: Survey) -> tuple[Im
     electrons = np.maximum(image.numpy(), 0.0) * gain
     noisy = rng.poisson(electrons) / gain
     noisy += np.sqrt(sky) * rng.standard_normal(electrons.shape, dtype=np.float32)
+    if correlated:
+        clean = electrons / gain
+        noisy = clean + _smoothed(noisy - clean)
     return noisy.astype(np.float32), (sky + np.maximum(noisy, 0.0) / gain).astype(np.float32)
 
 
-def lose_pixels(rng: np.random.Generator, clean: Tensor, survey: Survey) -> NDArray[np.bool_]:
-    """True where a survey has no data: saturated cores with their bleed trails, and gaps between chips.
+def _smoothed(noise: Array) -> Array:
+    """Noise correlated along rows and columns; cos² + sin² = 1 keeps the variance, cos · sin = 1/4 correlates."""
+    near, far = math.cos(math.pi / 12), math.sin(math.pi / 12)
+    for axis in (-2, -1):
+        noise = near * noise + far * np.roll(noise, 1, axis=axis)
+    return noise
 
-    One image in sixteen has a gap, in all bands or, as often, in one: a straight strip, 4 to 14 pixels wide.
-    """
+
+def lose_pixels(rng: np.random.Generator, clean: Tensor, survey: Survey) -> NDArray[np.bool_]:
+    """True where a survey has no data: saturated cores with their bleed trails, and gaps between chips."""
     pixels = clean.numpy()
     lost = pixels > survey.saturation[:, None, None]  # (B, C, H, W)
     trail = lost.sum(axis=-2, keepdims=True) > 2  # charge runs along columns
     reach = pixels > 0.1 * survey.saturation[:, None, None]
     lost |= trail & reach
-    n, bands, height, width = pixels.shape
+    return np.asarray(lost | chip_gaps(rng, lost.shape))
+
+
+def chip_gaps(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """True in the gaps between chips of images (N, C, H, W).
+
+    One image in sixteen has a gap, in all bands or, as often, in one: a straight strip, 4 to 14 pixels wide.
+    """
+    n, bands, height, width = shape
+    lost = np.zeros(shape, dtype=bool)
     y, x = np.mgrid[:height, :width]
     for k in np.flatnonzero(rng.random(n) < 1 / 16):
         angle = rng.choice([0.0, np.pi / 2, rng.uniform(0, np.pi)])
@@ -196,7 +235,7 @@ def lose_pixels(rng: np.random.Generator, clean: Tensor, survey: Survey) -> NDAr
         middle, half = rng.uniform(-0.5, 0.5) * width, rng.uniform(2.0, 7.0)
         band = slice(None) if rng.random() < 0.5 else slice(b := int(rng.integers(bands)), b + 1)
         lost[k, band] |= np.abs(along - middle) < half
-    return np.asarray(lost)
+    return lost
 
 
 @lru_cache(maxsize=8)

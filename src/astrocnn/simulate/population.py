@@ -67,10 +67,12 @@ def lens_redshifts(rng: np.random.Generator, n: int) -> Array:
     return _from_density(rng, n, z, np.gradient(comoving_distance_mpc(z) ** 3, z))
 
 
-def magnitudes(rng: np.random.Generator, n: int, bright: float, faint: float) -> Array:
-    """Magnitudes between two limits with counts that rise as 10^(0.3 m)."""
-    low, high = 10 ** (COUNT_SLOPE * bright), 10 ** (COUNT_SLOPE * faint)
-    return np.asarray(np.log10(low + (high - low) * rng.random(n)) / COUNT_SLOPE)
+def magnitudes(
+    rng: np.random.Generator, n: int, bright: float, faint: float, *, slope: float = COUNT_SLOPE
+) -> Array:
+    """Magnitudes between two limits with counts that rise as 10^(slope m)."""
+    low, high = 10 ** (slope * bright), 10 ** (slope * faint)
+    return np.asarray(np.log10(low + (high - low) * rng.random(n)) / slope)
 
 
 def source_redshifts(rng: np.random.Generator, mag_i: Array) -> Array:

@@ -6,22 +6,23 @@ from typing import Any
 
 from astrocnn.errors import ConfigError
 
-__all__ = ["caustics", "galsim"]
+__all__ = ["caustics", "galsim", "load"]
 
 
 @lru_cache(maxsize=1)
 def galsim() -> Any:
     """The module ``galsim``, or a :class:`ConfigError` that says how to install it."""
-    return _load("galsim")
+    return load("galsim")
 
 
 @lru_cache(maxsize=1)
 def caustics() -> Any:
     """The module ``caustics``, or a :class:`ConfigError` that says how to install it."""
-    return _load("caustics")
+    return load("caustics")
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """The module, or a :class:`ConfigError` that says how to install it."""
     try:
         return import_module(name)
     except ImportError as error:

@@ -106,11 +106,8 @@ class ClassificationTask(BaseTask):
         Returns:
             (B,) probability of the second class, or (B, K) probabilities; without B for a single image.
         """
-        images = torch.as_tensor(np.asarray(images, np.float32) if isinstance(images, np.ndarray) else images)
         single = images.ndim == 3
-        images = (images[None] if single else images).to(self.device, torch.float32)
-        valid = images.isfinite() if valid is None else valid.to(self.device).view_as(images)
-        p = self.predict({"image": torch.where(valid, images, 0), "valid": valid})["p"]
+        p = self.predict(self.batch_of(images[None] if single else images, valid))["p"]
         return p[0] if single else p
 
     def _probabilities(self, logits: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Windows that cover an image too large for one pass, and the seams between what comes out of them."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError
 
-__all__ = ["Seam", "Window", "cover", "needed_from", "seam", "stitch"]
+__all__ = ["Seam", "Window", "begin_at", "cover", "needed_from", "seam", "stitch"]
 
 Array = NDArray[np.float32]
 RAMP_PIX = 32  # width of a blend
@@ -115,6 +116,11 @@ def cover(length: int, size: int, *, multiple: int, of: Seam, border: int = 0) -
         Window(start, end, first, last, (rise / total[first:last]).astype(np.float32))
         for start, end, first, last, rise in spans
     ]
+
+
+def begin_at(windows: Sequence[Window], unit: int, n_rows: int) -> int:
+    """The window to begin with where the first ``n_rows`` rows are final; at least one is not."""
+    return bisect_right(_final(windows, unit, windows[-1].last)[:-1], n_rows) - 1
 
 
 def needed_from(windows: Sequence[Window], unit: int, begin: int) -> int:

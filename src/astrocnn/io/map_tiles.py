@@ -68,7 +68,8 @@ class MapTiles:
         self.folder, self.planes, self.shape = folder, tuple(planes), shape
         self._key = json.loads(json.dumps(dict(key)))
         self._waiting: list[tuple[Plane, int, Future[tuple[bytes, int]]]] = []
-        self.rows, self.other_key = 0, None
+        self.rows = 0
+        self.other_key: dict[str, Any] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             _hold(stack.enter_context(open(folder / LOCK, "w")), folder)
@@ -77,6 +78,7 @@ class MapTiles:
             self._files = {name: stack.enter_context(open(folder / name, "ab")) for name in names}
             for name, file in self._files.items():
                 file.truncate(sizes.get(name, 0))
+                file.seek(0, os.SEEK_END)
             self._pool = stack.enter_context(ThreadPoolExecutor(n_threads))
             self._stack = stack.pop_all()
 
@@ -194,8 +196,8 @@ def checksum(tile: NDArray[Any], dtype: str) -> int:
 def _packed(tile: NDArray[Any], dtype: str) -> tuple[bytes, int]:
     """A tile packed by GZIP_2 (FITS standard 4.0, section 10.4.2), and its :func:`checksum`.
 
-    The first bytes of all numbers are packed, then all second ones, and so on. In what is mostly noise gzip finds hardly
-    more than runs; to look for nothing else is four times as fast and leaves no more bytes.
+    The first bytes of all numbers are packed, then all second ones, and so on. In what is mostly noise gzip finds
+    hardly more than runs; to look for nothing else is four times as fast and leaves no more bytes.
     """
     stored = np.ascontiguousarray(tile, f">{dtype}")
     shuffled = np.ascontiguousarray(stored.reshape(-1).view(np.uint8).reshape(stored.size, -1).T)

@@ -26,6 +26,7 @@ class OpenMosaic:
 
     Attributes:
         header: of the first band.
+        surface: whether the values of each band are a surface brightness, which does not depend on the size of pixels.
 
     Raises:
         DataError: a file cannot be read, or the unit of its pixels is not known.
@@ -50,6 +51,7 @@ class OpenMosaic:
                 for tile, zero_point in zip(mosaic.tiles, zero_points, strict=True)
             ]  # fmt: skip
             self.header = self._bands[0].header
+            self.surface = tuple(band.surface for band in self._bands)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> "OpenMosaic":

@@ -43,14 +43,14 @@ class Mosaic:
         bands: names of the bands.
         tiles: where the pixels of each are, with their masks and variances.
         wcs: of all bands; None where no header has one.
-        unit: of each band, once brought to the one that is asked for; None where it is not known.
+        units: of each band, once brought to the one that is asked for; None where it is not known.
     """
 
     name: str
     bands: tuple[str, ...]
     tiles: tuple[Tile, ...]
     wcs: SkyWcs | None
-    unit: tuple[str | None, ...]
+    units: tuple[str | None, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -160,9 +160,15 @@ def _joined(
     info = SampleInfo((len(tiles), *first.hdu.shape), found, bool(found) and (by_file or len(tiles) > 1))
     wanted = tuple(str(band) for band in bands) if bands else found
     wanted = wanted or tuple(f"band{n + 1}" for n in range(len(tiles)))
+    lacking = [band for band in wanted if band not in found] if info.named_planes else []
+    if lacking:
+        raise DataError(
+            f"the mosaic in {first.path} has no band {listed(lacking)}; it has {listed(found, most=12)}; name the files of "
+            f"all bands ({OPTION}={{band: file}}), or choose among these with data.bands=[...]."
+        )
     chosen = planes(first.path, info, wanted) or range(len(tiles))
-    unit = [layers.flux.unit if layers.flux else tiles[n].unit for n in chosen]
-    return Mosaic(_name(key, tiles, names), wanted, tuple(tiles[n] for n in chosen), wcs, tuple(unit))
+    units = [layers.flux.unit if layers.flux else tiles[n].unit for n in chosen]
+    return Mosaic(_name(key, tiles, names), wanted, tuple(tiles[n] for n in chosen), wcs, tuple(units))
 
 
 def _of_plane(tile: Tile, plane: int) -> Tile:

@@ -155,7 +155,7 @@ def _predicted(
     task: BaseTask, images: list[Array], row: Window, columns: list[Window], border: int, planes: MapPlanes
 ) -> list[Array]:
     """The maps of windows of one row."""
-    known = [np.isfinite(image).any(0) for image in images]
+    known: list[NDArray[np.bool_]] = [np.asarray(np.isfinite(image).any(0)) for image in images]
     some = [n for n, valid in enumerate(known) if valid.any()]
     found: dict[int, Array] = {}
     if some:

@@ -163,8 +163,8 @@ def _joined(
     lacking = [band for band in wanted if band not in found] if info.named_planes else []
     if lacking:
         raise DataError(
-            f"the mosaic in {first.path} has no band {listed(lacking)}; it has {listed(found, most=12)}; name the files of "
-            f"all bands ({OPTION}={{band: file}}), or choose among these with data.bands=[...]."
+            f"the mosaic in {first.path} has no band {listed(lacking)}; it has {listed(found, most=12)}; name the "
+            f"files of all bands ({OPTION}={{band: file}}), or choose among these with data.bands=[...]."
         )
     chosen = planes(first.path, info, wanted) or range(len(tiles))
     units = [layers.flux.unit if layers.flux else tiles[n].unit for n in chosen]

@@ -1,6 +1,7 @@
 """Images and what shall come out for each of their pixels: classes, objects, or another image."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,8 @@ class ImagePairDataModule(CutoutDataModule):
     Args:
         target: ``files`` or ``hdu`` of the images that shall come out, of one plane or several, in their own units; see
             :class:`~astrocnn.io.layers.TargetImage`. They are of the images' size, or a whole number of times larger.
+        target_bands: names of the target's planes; None takes the files', or those of the images where there are as
+            many. A plane that has the name of a band is of its kind, so that they can be compared.
 
     The others are those of :class:`~astrocnn.datamodules.cutouts.CutoutDataModule`.
     """
@@ -113,12 +116,13 @@ class ImagePairDataModule(CutoutDataModule):
         self,
         *,
         target: Mapping[str, Any] | None = None,
+        target_bands: Sequence[str] | None = None,
         label: None = None,
         batch_size: int = 32,
         **common: Any,
     ) -> None:
         super().__init__(label=label, batch_size=batch_size, **common)
-        self.target = TargetImage.of(target)
+        self.target, self.target_bands = TargetImage.of(target), target_bands
 
     def source(self, catalog: Catalog | None) -> Source:
         """The images with their targets."""
@@ -128,6 +132,26 @@ class ImagePairDataModule(CutoutDataModule):
                 "the images' own files)."
             )
         return with_truth(self, super().source(catalog), [self.target])
+
+    def probe(self) -> DataSpec:
+        """As of any images, with the names of the target's planes.
+
+        Raises:
+            DataError: other names were given than the target has planes.
+        """
+        spec = super().probe()
+        n_planes = spec.maps["target_image"][0]
+        named = self.target_bands or (spec.bands if len(spec.bands) == n_planes else spec.target_bands)
+        if len(named) != n_planes:
+            raise DataError(
+                f"data.target_bands={list(named)}: {len(named)} names for {n_planes} planes of the target; name each."
+            )
+        self.spec = replace(spec, target_bands=tuple(str(name) for name in named))
+        return self.spec
+
+    def filled(self) -> dict[str, Any]:
+        """As of any images, with the names of the target's planes."""
+        return {**super().filled(), "target_bands": list(self.probe().target_bands)}
 
 
 def with_truth(data: CutoutDataModule, images: Source, truths: Sequence[Truth]) -> WithMaps:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from astropy.table import Table
 
@@ -71,7 +72,7 @@ class SceneDataModule(SegmentationMapDataModule):
             on_bad=on_bad,
         )
         self.bands, self.n_workers, self.tell_apart = tuple(bands), n_workers, tell_apart
-        self.simulated = {
+        self.simulated: dict[str, Any] = {
             "n_scenes": n_scenes,
             "size": size,
             "bands": self.bands,

@@ -1,12 +1,16 @@
 """What several networks share."""
 
 from collections.abc import Sequence
+from typing import Any, TypeVar, cast
 
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError
 
 __all__ = ["check_images", "middle_of", "padded_to_multiple", "same_conv2d", "sides"]
+
+Maps = TypeVar("Maps", bound=Tensor | NDArray[Any])
 
 
 def check_images(images: Tensor, *, network: str, in_channels: int, least: int) -> None:
@@ -61,8 +65,9 @@ def padded_to_multiple(images: Tensor, multiple: int) -> Tensor:
     return nn.functional.pad(images, [n for side in reversed(lacking) for n in (0, side)])
 
 
-def middle_of(maps: Tensor, sides: Sequence[int]) -> Tensor:
-    """The middle of maps (B, C, ...), of the given trailing sides."""
-    for axis, side in enumerate(sides, start=2):
-        maps = maps.narrow(axis, (maps.shape[axis] - side) // 2, side)
-    return maps
+def middle_of(maps: Maps, sides: Sequence[int]) -> Maps:
+    """The middle of maps (..., H, W), tensors or arrays, of the given trailing sides."""
+    window: list[Any] = [...]
+    for have, want in zip(maps.shape[-len(sides) :], sides, strict=True):
+        window.append(slice((have - want) // 2, (have - want) // 2 + want))
+    return cast(Maps, maps[tuple(window)])

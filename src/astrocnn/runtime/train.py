@@ -99,7 +99,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     last = folder / "checkpoints" / "last.ckpt"
     if cfg.get("start_from") and not last.is_file():
         print(start_from(task, cfg.start_from))
-    task.freeze(cfg.get("freeze") or [])
+    task.freeze_parts(cfg.get("freeze") or [])
     trainer, resume_point = build_trainer(cfg, folder)
     print(describe_network(task), flush=True)
 

@@ -149,7 +149,8 @@ def _draw(
     mixed = torch.from_numpy(flux).flatten(0, 1) @ torch.view_as_real(light).flatten(1)  # (B*C, 2n*(n+2)*2)
     mixed = mixed.view(len(objects), *transfer.shape, 2)
     spectrum = torch.view_as_complex(mixed) * transfer  # (B, C, 2n, n+2)
-    folded = spectrum.view(*spectrum.shape[:2], 2, n, 2, n // 2 + 1).sum(dim=(2, 4))  # (B, C, n, n/2+1)
+    alias = spectrum.view(*spectrum.shape[:2], 2, n, 2, n // 2 + 1)
+    folded = alias[:, :, 0, :, 0] + alias[:, :, 0, :, 1] + alias[:, :, 1, :, 0] + alias[:, :, 1, :, 1]
     images: NDArray[np.float32] = torch.fft.irfft2(folded, s=(n, n)).numpy()
     return images
 

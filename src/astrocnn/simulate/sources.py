@@ -25,9 +25,10 @@ Z_MAX = 3.5
 MAG_NODES = (17.0, 20.0, 23.0, 26.0)
 SPHEROID_SHARE = (0.45, 0.35, 0.22, 0.15)  # of the galaxies at these magnitudes
 IRREGULAR_SHARE = (0.05, 0.08, 0.18, 0.30)
-RADIUS_AT_24_ARCSEC = 0.30
+RADIUS_AT_24_ARCSEC = 0.35
 RADIUS_SLOPE = -0.12  # of log radius with magnitude
-RADIUS_SCATTER_DEX = 0.17
+RADIUS_SCATTER_DEX = 0.20
+SPHEROID_RADIUS = 0.7  # over that of other forms of the same magnitude
 RADIUS_RANGE_ARCSEC = (0.08, 2.5)
 THICKNESS = 0.2  # axis ratio of a disc from the side
 KNOTS_RANGE = (2, 7)
@@ -81,17 +82,17 @@ def draw_sources(
 def _galaxies(rng: np.random.Generator, n: int) -> Columns:
     """Magnitudes with counts as 10^(0.3 i), redshifts and sizes that go with them, and the form.
 
-    The half-light radius is 0.30″ at i = 24 and goes as 10^(-0.12 i), scattered by 0.17 dex.
+    The half-light radius is 0.35″ at i = 24 and goes as 10^(-0.12 i), scattered by 0.2 dex; spheroids have 0.7 of it.
     """
     mag = magnitudes(rng, n, *GALAXY_MAG_RANGE)
-    radius = RADIUS_AT_24_ARCSEC * 10 ** (
-        RADIUS_SLOPE * (mag - 24) + RADIUS_SCATTER_DEX * rng.standard_normal(n)
-    )
     spheroid = np.interp(mag, MAG_NODES, SPHEROID_SHARE)
     irregular = np.interp(mag, MAG_NODES, IRREGULAR_SHARE)
     u = rng.random(n)
+    label = np.where(u < spheroid, SPHEROID, np.where(u < spheroid + irregular, IRREGULAR, DISC))
+    dex = RADIUS_SLOPE * (mag - 24) + RADIUS_SCATTER_DEX * rng.standard_normal(n)
+    radius = RADIUS_AT_24_ARCSEC * 10**dex * np.where(label == SPHEROID, SPHEROID_RADIUS, 1.0)
     return {
-        "label": np.where(u < spheroid, SPHEROID, np.where(u < spheroid + irregular, IRREGULAR, DISC)) * 1.0,
+        "label": label.astype(np.float64),
         "mag": mag,
         "z": np.minimum(source_redshifts(rng, mag), Z_MAX),
         "radius": np.clip(radius, *RADIUS_RANGE_ARCSEC),
@@ -113,7 +114,7 @@ def _spheroids(rng: np.random.Generator, galaxies: Columns, colours: Colours) ->
     return _parts(
         np.arange(n),
         colours.galaxy(kind, galaxies["z"], galaxies["mag"]),
-        radius=galaxies["radius"] / np.sqrt(q),
+        radius=galaxies["radius"],
         q=q,
         phi=rng.uniform(0.0, np.pi, n),
         index=np.clip(rng.normal(4.0, 0.6, n), 2.5, 5.0),

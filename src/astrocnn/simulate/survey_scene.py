@@ -4,6 +4,7 @@ A scene depends on the options and its number alone.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ __all__ = ["Options", "Scene", "make_scene"]
 
 Images = NDArray[np.float32]
 
+LEAST_FLUX_NJY = 1e-3  # blue of the Lyman limit there is none
 STARS_PER_ARCMIN2 = 11.0  # of 14 < i < 26
 UNIT_ARCMIN2 = (256 * 0.2 / 60) ** 2  # the area to which ``density`` refers
 
@@ -72,7 +74,7 @@ def make_scene(options: Options, number: int) -> Scene:
     rng = np.random.default_rng(seed_of(options.seed, number))
     size = options.size
     colours = Colours(options.bands)
-    survey = Survey.of(options.depth, options.bands, options.pixel_scale_arcsec)
+    survey = _survey(options.depth, options.bands, options.pixel_scale_arcsec)
     area = (size * options.pixel_scale_arcsec / 60) ** 2
     low, high = np.sin(np.radians(DEC_RANGE_DEG))
     ra, dec = rng.uniform(0.0, 360.0), np.degrees(np.arcsin(rng.uniform(low, high)))
@@ -95,7 +97,7 @@ def make_scene(options: Options, number: int) -> Scene:
     flux = np.zeros((n, len(options.bands)))
     np.add.at(flux, parts.owner, parts.flux)
     for b, band in enumerate(options.bands):
-        objects |= {f"mag_{band}": to_mag(flux[:, b]), f"flux_{band}": flux[:, b]}
+        objects |= {f"mag_{band}": to_mag(np.maximum(flux[:, b], LEAST_FLUX_NJY)), f"flux_{band}": flux[:, b]}
     objects["snr"] = isolated_snr(stamps, ~lost, survey)
     objects["ignore"] = (objects["snr"] < IGNORE_SNR).astype(float)
     objects["scored"] = (objects["snr"] > SCORED_SNR).astype(float)
@@ -104,3 +106,8 @@ def make_scene(options: Options, number: int) -> Scene:
     hidden = np.bincount(found.owner[full.any(axis=0)], minlength=n + 1)[1:]
     objects["saturated"] = (hidden > 0).astype(float)
     return Scene(image[0], variance[0], ra, float(dec), seeing, stamps, found, objects)
+
+
+@lru_cache(maxsize=4)
+def _survey(depth: str, bands: tuple[str, ...], pixel_scale_arcsec: float) -> Survey:
+    return Survey.of(depth, bands, pixel_scale_arcsec)

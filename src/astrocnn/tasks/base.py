@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -93,7 +93,7 @@ class BaseTask(pl.LightningModule, ABC):
         """
         self.normalize.fit(sample["image"], sample["valid"], bands=bands)
 
-    def freeze(self, parts: Sequence[str]) -> None:
+    def freeze_parts(self, parts: Sequence[str]) -> None:
         """Leave parts of the network as they are: no gradients, and no new statistics of batch normalisation.
 
         Args:
@@ -143,6 +143,14 @@ class BaseTask(pl.LightningModule, ABC):
         """The network's raw outputs for a batch, its pixels normalised."""
         raw: Tensor = self._run[0](self.inputs(batch))
         return raw
+
+    def samples(self, batch: Batch, n: int) -> Tensor:
+        """Raw outputs (n, B, ...) of ``n`` samples of a network with latent variables, the same for the same pixels."""
+        image, network = self.inputs(batch), cast(Any, self.network)
+        with torch.random.fork_rng([image.device] if image.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)  # a prediction depends on checkpoint and pixels alone
+            found: Tensor = network.sample(image, n)
+        return found
 
     def batch_of(self, images: Tensor | np.ndarray, valid: Tensor | None) -> Batch:
         """A batch of images (B, ...) in flux units, on the task's device; what is not valid holds 0.

@@ -31,9 +31,9 @@ class SegmentationTask(BaseTask):
         classes: names of the classes in the order of the class map's values, the first being the background.
         n_outputs: maps of the network; None takes what the classes need.
         centres: loss of the maps of centres and offsets; used where the data number their objects.
-        kl_weight: of the Kullback-Leibler divergence of networks with latent variables, whose loss is a sum over
+        beta: of the Kullback-Leibler divergence of networks with latent variables, whose loss is a sum over
             pixels (Kohl+18, arXiv:1806.05034, equation 4).
-        samples: how many samples of such networks make a prediction.
+        n_samples: how many samples of such networks make a prediction.
         options: those of :class:`~astrocnn.tasks.base.BaseTask`.
     """
 
@@ -46,8 +46,8 @@ class SegmentationTask(BaseTask):
         classes: list[str],
         centres: nn.Module,
         n_outputs: int | None = None,
-        kl_weight: float = 1.0,
-        samples: int = 16,
+        beta: float = 1.0,
+        n_samples: int = 16,
         monitor: str = "val/mean_iou",
         monitor_mode: str = "max",
         **options: Any,
@@ -56,7 +56,7 @@ class SegmentationTask(BaseTask):
         self.classes = tuple(classes)
         n = len(self.classes)
         self.has_instances = n_outputs == n + INSTANCE_OUTPUTS
-        self.centres, self.kl_weight, self.samples = centres, kl_weight, samples
+        self.centres, self.beta, self.n_samples = centres, beta, n_samples
         self.calibration = Calibration(n_outputs=n)
         self.register_buffer("prior", torch.full((n,), 1 / n))
         self.metrics = MetricCollection(
@@ -90,7 +90,7 @@ class SegmentationTask(BaseTask):
         found = network.training_outputs(self.inputs(batch), self._one_hot(batch))
         n_pixels = batch["class_map"][0].numel()
         return self._terms(found["outputs"], batch) | {
-            "kl": self.kl_weight * found["kl"].mean() / n_pixels  # the other terms are means over pixels
+            "kl": self.beta * found["kl"].mean() / n_pixels  # the other terms are means over pixels
         }
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
@@ -124,8 +124,7 @@ class SegmentationTask(BaseTask):
         """
         k = len(self.classes)
         if getattr(self.network, "variational", False):
-            network: Any = self.network
-            raw = network.sample(self.inputs(batch), self.samples)  # (S, B, n, H, W)
+            raw = self.samples(batch, self.n_samples)  # (S, B, n, H, W)
             p = torch.stack([self.probabilities(sample[:, :k]) for sample in raw])
             found = {"p": p.mean(0), "spread": p.var(0, correction=0).sum(1)}
             raw = raw.mean(0)
@@ -166,6 +165,5 @@ def truth(batch: Batch, like: Tensor) -> tuple[Tensor, Tensor]:
     instances = batch.get("instances", torch.full_like(class_map, IGNORED))
     nowhere = ~batch["valid"].any(1)
     sides = like.shape[-2:]
-    maps = (of.masked_fill(nowhere, IGNORED)[:, None] for of in (class_map, instances))
-    cut = [middle_of(of, sides)[:, 0] for of in maps]
+    cut = [middle_of(of.masked_fill(nowhere, IGNORED), sides) for of in (class_map, instances)]
     return cut[0], cut[1]

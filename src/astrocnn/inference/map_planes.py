@@ -124,11 +124,11 @@ def _unique(planes: list[Plane]) -> tuple[Plane, ...]:
 
 # what a task may predict: name of the planes, what they are, their unit
 KEYS: dict[str, tuple[str, str, str | None]] = {
-    "p": ("P", "probability of the class", None),
+    "p": ("P", "probability of", None),
     "target_image": ("", "predicted", None),
     "spread": ("SPREAD", "spread of", None),
-    "centre": ("CENTRE", "whether an object's centre is here, 0 to 1", None),
-    "offset": ("OFFSET", "from the pixel to its object's centre", "pix"),
+    "centre": ("CENTRE", "an object's centre, 0 to 1", None),
+    "offset": ("OFFSET", "to the object's centre", "pix"),
 }
 IN_UNITS = ("target_image", "spread")
-CLASS_PLANE = Plane(CLASS, "i2", None, "number of the most probable class, -1 no data")
+CLASS_PLANE = Plane(CLASS, "i2", None, "most probable class, -1 no data")

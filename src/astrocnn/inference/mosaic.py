@@ -54,7 +54,7 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None) -
     multiple, border = int(getattr(network, "multiple", 1)), int(getattr(network, "border", 0))
     least = int(getattr(network, "least_size", multiple)) if border else multiple
     reach = task.normalize.reach
-    half_field: int | None = getattr(network, "half_field", None)
+    half_field: int | None = getattr(network, "half_field", None) if hasattr(network, "multiple") else None
     bounded = half_field is not None and reach is not None
     if window is None:
         far = FIELDS * ((half_field or 0) + (reach or 0)) if bounded else 0

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.functional.objects import measure_objects
-from astrocnn.inference.map_file import MapFile
 from astrocnn.inference.map_planes import MapPlanes
 from astrocnn.inference.objects import find_objects, signal_to_noise
+from astrocnn.io.map_file import MapFile
 from astrocnn.io.map_tiles import edges
 from astrocnn.progress import track
 from astrocnn.transforms.normalize import Normalize

@@ -9,9 +9,8 @@ from astropy.io import fits
 
 from astrocnn.errors import DataError
 from astrocnn.io.atomic import atomic_path
+from astrocnn.io.map_file import MapFile
 from astrocnn.io.map_tiles import TILE, MapTiles, Plane, checksum, edges
-from astrocnn.io.tiles import image_hdus
-from astrocnn.io.windows import OpenImage
 from astrocnn.progress import track
 
 __all__ = ["Cards", "write_maps"]
@@ -107,21 +106,19 @@ def _image_header(
 
 def _read_back(part: Path, tiles: MapTiles, path: Path) -> None:
     height, width = tiles.shape
-    hdus = {hdu.name: hdu for hdu in image_hdus(part, lambda images: [hdu for hdu, _ in images])}
+    columns = edges(width, TILE[1])
     bands = [(plane, rows) for plane in tiles.planes for rows in edges(height, TILE[0])]
     checks = {plane.name: tiles.index(plane)["check"] for plane in tiles.planes}
-    opened: tuple[str, OpenImage] | None = None
-    for plane, (top, bottom) in track(bands, f"reading {path.name} back"):
-        if opened is None or opened[0] != plane.name:
-            opened = plane.name, OpenImage(part, hdus[plane.name])
-        (rows,) = opened[1].windows(np.array([[top, bottom, 0, width]]))
-        columns = edges(width, TILE[1])
-        first = top // TILE[0] * len(columns)
-        found = (
-            [] if isinstance(rows, DataError) else [checksum(rows[:, a:b], plane.dtype) for a, b in columns]
-        )
-        if found != checks[plane.name][first : first + len(columns)].tolist():
-            raise DataError(
-                f"{path}, {plane.name}: rows {top} to {bottom} read back differ from what was written; check disc and "
-                "memory, and give the same command again."
-            )
+    with MapFile(part, [plane.name for plane in tiles.planes]) as maps:
+        for plane, (top, bottom) in track(bands, f"reading {path.name} back"):
+            first = top // TILE[0] * len(columns)
+            try:
+                (rows,) = maps.read([plane.name], top, bottom, 0, width)
+                found = [checksum(rows[:, a:b], plane.dtype) for a, b in columns]
+            except DataError:
+                found = []
+            if found != checks[plane.name][first : first + len(columns)].tolist():
+                raise DataError(
+                    f"{path}, {plane.name}: rows {top} to {bottom} read back differ from what was written; check disc "
+                    "and memory, and give the same command again."
+                )

@@ -18,12 +18,12 @@ from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
 from astrocnn.errors import ConfigError, DataError, choose
-from astrocnn.inference.map_file import MapFile
 from astrocnn.inference.map_planes import CLASS, MapPlanes
 from astrocnn.inference.mosaic import Grid, grid_of, predict_mosaic
 from astrocnn.inference.source_table import source_table
 from astrocnn.inference.sources import Sources, find_sources
 from astrocnn.io.cache import fingerprint
+from astrocnn.io.map_file import MapFile
 from astrocnn.io.map_tiles import TILE, MapTiles, Plane, edges
 from astrocnn.io.map_writer import Cards, write_maps
 from astrocnn.io.regions import write_regions
@@ -253,7 +253,7 @@ def write_instances(
     numbers: NDArray[np.int32], maps: MapFile, names: Products, *, header: Cards, sky: fits.Header
 ) -> None:
     """Write the instance map: the number of each pixel's source in the catalogue, 0 for none, −1 without data."""
-    plane = Plane("INSTANCE", "i4", None, "number of the source in the catalogue, -1 no data")
+    plane = Plane("INSTANCE", "i4", None, "number in the catalogue, -1 no data")
     part = names.instances.with_suffix(".part")
     height, width = numbers.shape
     with MapTiles(part, [plane], (height, width), key={"begun": time.time_ns()}) as tiles:

@@ -92,7 +92,9 @@ def band_sum(image: Array, valid: Bool, variance: Array) -> tuple[Array, Array, 
         variance: (C, H, W); the sky's is taken to be its median in each band, lest sources weigh themselves down.
     """
     known = np.where(valid, variance, np.nan)
-    sky = np.array([np.nanmedian(plane) if seen.any() else np.inf for plane, seen in zip(known, valid, strict=True)])
+    sky = np.array(
+        [np.nanmedian(plane) if seen.any() else np.inf for plane, seen in zip(known, valid, strict=True)]
+    )
     weight = valid / sky[:, None, None]  # (C, H, W)
     total = (np.where(valid, image, 0.0) * weight).sum(axis=0)
     sigma = np.sqrt((np.where(valid, variance, 0.0) * weight**2).sum(axis=0))

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.image_maps import ImagePairDataModule
@@ -61,7 +62,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
             on_bad=on_bad,
         )
         self.bands, self.n_workers = tuple(bands), n_workers
-        self.simulated = {
+        self.simulated: dict[str, Any] = {
             "n_images": n_images,
             "size": size,
             "depth": depth,

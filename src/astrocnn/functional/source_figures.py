@@ -63,8 +63,10 @@ class SourceFigures:
         distance = np.hypot(*(found[axis][true["partner"][self.hit]] - true[axis][self.hit] for axis in "xy"))
         self._median("position_median_pix", distance, true["scene"][self.hit])
         self.rates = list(self.sums)
+        kinds = ("", "isolated_", "blended_")
+        self.both = [kind for kind in kinds if {f"{kind}completeness", f"{kind}purity"} <= set(self.rates)]
         derived = [
-            *(["f1"] if {"completeness", "purity"} <= set(self.rates) else []),
+            *(f"{kind}f1" for kind in self.both),
             *(["class_balanced_accuracy"] if self.by_class else []),
         ]
         self.names = [*(name for name in self.rates if name not in self.by_class), *derived, *self.curves]
@@ -75,9 +77,9 @@ class SourceFigures:
             rates = {
                 name: counts @ hits / (counts @ trials) for name, (hits, trials) in self.sums.items()
             }  # (b,)
-            if "f1" in self.names:
-                completeness, purity = rates["completeness"], rates["purity"]
-                rates["f1"] = 2 * completeness * purity / (completeness + purity)
+            for kind in self.both:
+                completeness, purity = rates[f"{kind}completeness"], rates[f"{kind}purity"]
+                rates[f"{kind}f1"] = 2 * completeness * purity / (completeness + purity)
         if self.by_class:
             rates["class_balanced_accuracy"] = np.mean([rates[name] for name in self.by_class], axis=0)
         rates |= {name: curve(counts) for name, curve in self.curves.items()}

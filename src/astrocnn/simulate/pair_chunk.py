@@ -100,7 +100,11 @@ def make_pairs(options: PairOptions, number: int, n_images: int) -> PairChunk:
 
     seeing = draw_seeing(rng, n_images, survey)
     shape = (n_images, len(options.bands), options.size, options.size)
-    target, neighbours, touching = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(n_images, bool)
+    target, neighbours, touching = (
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(n_images, bool),
+    )
     for n in range(n_images):
         rows = np.flatnonzero(image_of == n)  # the central galaxy is first
         x, y = place[rows].T

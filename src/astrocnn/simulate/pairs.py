@@ -62,7 +62,9 @@ def simulate_pairs(
     choose("depth", depth, DEPTHS)
     check_bands(tuple(bands))
     scale = float(pixel_scale_arcsec)
-    options = PairOptions(int(n_images), depth, tuple(bands), int(size), scale, int(max_neighbours), int(seed))
+    options = PairOptions(
+        int(n_images), depth, tuple(bands), int(size), scale, int(max_neighbours), int(seed)
+    )
     ranges: dict[str, tuple[float, bool, str]] = {
         "n_images": (n_images, n_images >= 1, "at least 1"),
         "size": (size, size >= 32, "at least 32"),
@@ -103,11 +105,11 @@ def _make(job: Job) -> Rows:
                 bands=options.bands,
                 ra=columns["ra"][n],
                 dec=columns["dec"][n],
-                x_pix=columns["x"][n],
-                y_pix=columns["y"][n],
+                x_pix=chunk.place[n, 0],
+                y_pix=chunk.place[n, 1],
                 pixel_scale_arcsec=options.pixel_scale_arcsec,
             )
-    return {"split": chunk.split, **columns}
+    return columns
 
 
 def _write_catalog(folder: Path, ids: list[str], columns: Rows) -> None:

@@ -18,6 +18,9 @@ __all__ = ["INSTANCE_OUTPUTS", "SegmentationTask"]
 
 INSTANCE_OUTPUTS = 3  # of each pixel: whether it is a centre, and how far up and right its object's centre is
 IGNORED = -1
+FEW_CENTRES = (
+    -4.6
+)  # logit of 1 %: added to the network's, so that a training begins with few centres (Lin+17, 4.1)
 
 
 class SegmentationTask(BaseTask):
@@ -31,6 +34,7 @@ class SegmentationTask(BaseTask):
         classes: names of the classes in the order of the class map's values, the first being the background.
         n_outputs: maps of the network; None takes what the classes need.
         centres: loss of the maps of centres and offsets; used where the data number their objects.
+        object_classes: loss of the classes of whole objects, likewise.
         beta: of the Kullback-Leibler divergence of networks with latent variables, whose loss is a sum over
             pixels (Kohl+18, arXiv:1806.05034, equation 4).
         n_samples: how many samples of such networks make a prediction.
@@ -45,6 +49,7 @@ class SegmentationTask(BaseTask):
         *,
         classes: list[str],
         centres: nn.Module,
+        object_classes: nn.Module,
         n_outputs: int | None = None,
         beta: float = 1.0,
         n_samples: int = 16,
@@ -56,7 +61,8 @@ class SegmentationTask(BaseTask):
         self.classes = tuple(classes)
         n = len(self.classes)
         self.has_instances = n_outputs == n + INSTANCE_OUTPUTS
-        self.centres, self.beta, self.n_samples = centres, beta, n_samples
+        self.centres, self.object_classes = centres, object_classes
+        self.beta, self.n_samples = beta, n_samples
         self.calibration = Calibration(n_outputs=n)
         self.register_buffer("prior", torch.full((n,), 1 / n))
         self.metrics = MetricCollection(
@@ -106,7 +112,8 @@ class SegmentationTask(BaseTask):
         k = len(self.classes)
         terms = {"classes": self.loss(raw[:, :k], class_map, weight=batch.get("weight"))}
         if self.has_instances:
-            terms |= self.centres(raw[:, k], raw[:, k + 1 :], instances)
+            terms |= self.centres(raw[:, k] + FEW_CENTRES, raw[:, k + 1 :], instances)
+            terms["objects"] = self.object_classes(raw[:, :k], class_map, instances)
         return terms
 
     def _one_hot(self, batch: Batch) -> Tensor:
@@ -133,7 +140,7 @@ class SegmentationTask(BaseTask):
             found = {"p": self.probabilities(raw[:, :k])}
         found["logits"] = raw[:, :k]
         if self.has_instances:
-            found |= {"centre": raw[:, k].sigmoid(), "offset": raw[:, k + 1 :]}
+            found |= {"centre": (raw[:, k] + FEW_CENTRES).sigmoid(), "offset": raw[:, k + 1 :]}
         return found
 
     def probabilities(self, logits: Tensor) -> Tensor:

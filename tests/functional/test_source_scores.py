@@ -79,14 +79,14 @@ def test_a_scene_counted_by_hand():
     }
     values = {name: figure["value"] for name, figure in found["figures"].items()}
     expected = {
-        **{"completeness": 2 / 3, "purity": 2 / 3, "f1": 2 / 3},
+        **{"completeness": 2 / 3, "purity": 2 / 3, "f1": 2 / 3, "isolated_f1": 1.0, "blended_f1": 0.5},
         **{
             "isolated_completeness": 1.0,
             "blended_completeness": 0.5,
             "isolated_purity": 1.0,
             "blended_purity": 0.5,
         },
-        **{"instance_iou": 1.4 / 3, "blended_instance_iou": 0.3},
+        **{"instance_iou": 1.4 / 3, "isolated_instance_iou": 0.8, "blended_instance_iou": 0.3},
         **{"class_accuracy": 0.5, "class_balanced_accuracy": 0.5},
         **{"star_completeness": 1.0, "star_purity": 0.5},
         "position_median_pix": (0.5 + 1.2) / 2,

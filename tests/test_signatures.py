@@ -19,9 +19,18 @@ def nodes() -> Iterator[Any]:
         if path.relative_to(CONFIGS).parts[0] in RECIPES:
             continue
         config = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-        for name, node in [("", config)] if "_target_" in (config or {}) else list((config or {}).items()):
-            if isinstance(node, dict) and str(node.get("_target_", "")).startswith("astrocnn."):
-                yield pytest.param(node, id=f"{path.relative_to(CONFIGS)}{':' if name else ''}{name}")
+        for name, node in within("", config):
+            yield pytest.param(node, id=f"{path.relative_to(CONFIGS)}{':' if name else ''}{name}")
+
+
+def within(name: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """Every node of a configuration that makes something of ours, by its dotted name."""
+    if not isinstance(node, dict):
+        return
+    if str(node.get("_target_", "")).startswith("astrocnn."):
+        yield name, node
+    for key, part in node.items():
+        yield from within(f"{name}.{key}".lstrip("."), part)
 
 
 def arguments(target: Any) -> dict[str, inspect.Parameter]:

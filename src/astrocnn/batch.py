@@ -10,15 +10,21 @@ key                   shape, dtype                    meaning
 ``index``             (B,) int64                      row of the catalogue; ids, positions and truth stay there
 ``label``             (B,) int64                      class number, −1 where unknown
 ``redshift``          (B,) float32                    redshift, NaN where unknown, when asked for
+``class_map``         (B, H, W) int64                 class of every pixel, −1 ignored
+``instances``         (B, H, W) int64                 number of the object in every pixel: 0 none, −1 ignored
+``target_image``      (B, K, H', W') float32          the image that is to come out, in its own units
+``target_valid``      (B, K, H', W') bool             False = nothing to compare with
 ====================  ==============================  =====================================================
 
 Spectra and light curves are (B, C, L) instead of (B, C, H, W): the flux of a spectrum has one channel, a light
-curve has time first; shorter series are padded with ``valid`` False. Features of a table are (B, F).
+curve has time first; shorter series are padded with ``valid`` False. Features of a table are (B, F). Volumes and their
+targets are (B, C, D, H, W).
 
 A pixel that is not valid holds flux 0. Pixels are 0-based: the centre of the first pixel is (0, 0).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -33,7 +39,9 @@ class DataSpec:
 
     ``image_shape`` is that of an object: (C, H, W), (C, L) or (F,). ``classes`` are the names of the classes, in
     the order of the labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where
-    the files do not say, and so is the unit of a band in ``units`` (one a band).
+    the files do not say, and so is the unit of a band in ``units`` (one a band). ``maps`` are the shapes of the maps
+    that batches have beside the image, by their key: 'class_map', 'instances', 'target_image'; ``target_bands`` and
+    ``target_units`` belong to the planes of the last.
     """
 
     bands: tuple[str, ...]
@@ -41,6 +49,9 @@ class DataSpec:
     classes: tuple[str, ...] = ()
     pixel_scale_arcsec: float | None = None
     units: tuple[str | None, ...] = ()
+    maps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    target_bands: tuple[str, ...] = ()
+    target_units: tuple[str | None, ...] = ()
 
 
 def to_device(batch: Batch, device: str) -> Batch:

@@ -250,3 +250,39 @@ def test_bad_images_are_skipped_and_listed(small, cutouts, command, capsys, tmp_
     assert command("train", *words, f"run_dir={run}2", "data.on_bad=skip", "trainer.max_epochs=1") == 0
     skipped = read_table(tmp_path / "run2/skipped.csv")
     assert sorted(skipped["id"]) == ["obj003", "obj005"]
+
+
+def test_a_run_starts_from_the_weights_of_another(command, small, run: Path, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "second"
+    frozen = [
+        "freeze=[layer1,layer2]",
+        f"start_from={run}",
+        "trainer.max_epochs=1",
+        "task.channels_last=false",
+    ]
+    assert command("train", *small, *frozen, f"run_dir={folder}") == 0
+    said = capsys.readouterr().out
+    before, after = (
+        torch.load(path / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+        for path in (run, folder)
+    )
+    n = sum(name.startswith("network.") for name in before)
+    assert f"weights of {run}: {n} of {n} tensors" in said
+    for name in before:
+        if name.startswith(("network.layer1.", "network.layer2.")):
+            assert torch.equal(before[name], after[name]), name
+    assert not torch.equal(before["network.layer3.0.conv1.weight"], after["network.layer3.0.conv1.weight"])
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("freeze=[encoder]", "ResNet has no part 'encoder'; its parts are"),
+        ("start_from=nowhere", "nowhere has no checkpoint yet"),
+    ],
+)
+def test_parts_and_weights_that_are_not_there_are_refused(
+    command, small, tmp_path: Path, capsys, override: str, sentence: str
+) -> None:
+    assert command("train", *small, override, f"run_dir={tmp_path}/run") == 1
+    assert sentence in capsys.readouterr().err

@@ -3,8 +3,15 @@ import pytest
 import torch
 from scipy import ndimage
 
+from astrocnn.errors import ConfigError
 from astrocnn.functional.affine import BLOCK, affine_matrix, all_true, resample
-from astrocnn.transforms.geometric import dihedral_turn, dihedral_views, random_affine, random_dihedral
+from astrocnn.transforms.geometric import (
+    dihedral_turn,
+    dihedral_views,
+    random_affine,
+    random_crops,
+    random_dihedral,
+)
 
 
 def matrix(
@@ -162,3 +169,65 @@ def test_any_number_of_images_is_resampled_alike(gaps: bool) -> None:
         torch.testing.assert_close(resample(image, one, matrix)[0], flux)
         assert torch.equal(dihedral_turn(one, torch.arange(n) % 8), one)
     assert all_true(valid) is not gaps
+
+
+def with_maps(n=3, size=12, ratio=2):
+    """A batch whose maps all tell where a pixel was: rows and columns of the original image."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    place = (y * size + x).expand(n, -1, -1)
+    fine = torch.nn.functional.interpolate(place[:, None].float(), scale_factor=ratio, mode="nearest")
+    return {
+        "image": place[:, None].float().clone(),
+        "valid": torch.ones(n, 1, size, size, dtype=torch.bool),
+        "class_map": place.clone(),
+        "instances": place.clone(),
+        "target_image": fine,
+        "target_valid": torch.ones_like(fine, dtype=torch.bool),
+        "index": torch.arange(n),
+    }
+
+
+def assert_moved_together(batch):
+    image = batch["image"][:, 0]
+    assert torch.equal(batch["class_map"].float(), image)
+    assert torch.equal(batch["instances"].float(), image)
+    assert torch.equal(batch["target_image"][:, 0, ::2, ::2], image)
+
+
+def test_maps_turn_with_their_image():
+    torch.manual_seed(0)
+    turned = random_dihedral(with_maps(), quarter_turns=True, mirror=True)
+    assert not torch.equal(turned["image"], with_maps()["image"])
+    assert_moved_together(turned)
+    for view in dihedral_views(with_maps(), quarter_turns=True, mirror=True):
+        assert_moved_together(view)
+
+
+def test_maps_are_cut_with_their_image():
+    torch.manual_seed(0)
+    cut = random_crops(with_maps(), size_pix=5, crops=4)
+    assert cut["image"].shape == (12, 1, 5, 5)
+    assert cut["target_image"].shape == (12, 1, 10, 10)
+    assert cut["index"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert_moved_together(cut)
+    steps = cut["image"][:, 0].diff(dim=-1)
+    assert bool((steps == 1).all())  # one piece of the image
+    assert len(set(cut["image"][:, 0, 0, 0].tolist())) > 4  # at several places
+
+
+def test_crops_beyond_the_image_are_refused():
+    with pytest.raises(ConfigError, match=r"augment\.crop_pix=13 .* at most 12"):
+        random_crops(with_maps(), size_pix=13, crops=1)
+
+
+def test_numbers_are_never_mixed_when_images_are_resampled():
+    torch.manual_seed(0)
+    batch = with_maps(n=8)
+    batch["class_map"] = (batch["class_map"] % 5 == 0).long() * 7
+    moved = random_affine(batch, rotate="any", mirror=True, zoom=(0.8, 1.2), shift_pix=2.0)
+    assert set(moved["class_map"].unique().tolist()) == {-1, 0, 7}
+    known = moved["instances"] >= 0
+    assert not known.all()
+    inner = moved["valid"][:, 0] & known
+    # the nearest pixel of a plane that rises by 1 along x and by 12 along y
+    assert ((moved["instances"] - moved["image"][:, 0]).abs()[inner] <= 6.5 + 1e-3).all()

@@ -181,7 +181,8 @@ class ObjectDataModule(RowLoaders):
 
     def require_labels(self) -> None:
         """Raise a :class:`DataError` unless the objects can be trained on: labels, of at least two classes."""
-        check_labels(self._joined, table=self.table, column=self.columns["label"])
+        if not self.spec.maps:
+            check_labels(self._joined, table=self.table, column=self.columns["label"])
 
     @property
     def _joined(self) -> Objects:
@@ -201,6 +202,7 @@ class ObjectDataModule(RowLoaders):
             numbers,
             shape=spec.image_shape,
             bands=spec.bands,
+            maps=spec.maps,
             sky=objects.position is None,
             max_bad=MOST_BAD if self.on_bad == "error" else None,
         )
@@ -243,7 +245,7 @@ class ObjectDataModule(RowLoaders):
             self._duplicates = self._find_duplicates(position, packed, row[keep])
             table[DUPLICATE_OF] = self._duplicates.first(ids)
         values = target_values(table, self.targets, source=self.table)
-        strata, classes = split_strata(labels, self.spec.classes, values)
+        strata, classes = split_strata(labels, self.spec.classes, values, maps=tuple(self.spec.maps))
         self.parted = self._part(Splittable(table, ids, strata, classes, position, self._reach()))
         ours = {
             "id": ids,
@@ -301,10 +303,10 @@ class ObjectDataModule(RowLoaders):
             return np.arange(len(self.catalog))
         if split not in SPLITS:
             raise ConfigError(f"split={split!r} is not known; choose from {listed((*SPLITS, 'all'))}.")
-        by_label = not self.targets or bool((self._labels >= 0).any())
+        by_label = not (self.targets or self.spec.maps) or bool((self._labels >= 0).any())
         if by_label:
             self.require_labels()
-        else:
+        elif self.targets:
             check_targets(self._values, source=self.table)
         if self._no_split is not None:
             raise self._no_split

@@ -52,7 +52,18 @@ def find_spec(objects: Objects, *, wanted: Mapping[str, Any], skip: bool) -> Dat
     if scale is None or (said is not None and abs(scale / said - 1) <= SCALE_TOLERANCE):
         scale = said
     _check("pixel_scale_arcsec", scale, said, path)
-    return DataSpec(bands, (len(bands), *info.shape[1:]), objects.classes, scale, units)
+    target = info.maps.get("target_image")
+    target_bands = _bands(None, target.bands, target.shape[0]) if target else ()
+    return DataSpec(
+        bands,
+        (len(bands), *info.shape[1:]),
+        objects.classes,
+        scale,
+        units,
+        maps={key: of.shape if key == "target_image" else of.shape[1:] for key, of in info.maps.items()},
+        target_bands=target_bands,
+        target_units=target.units if target else (),
+    )
 
 
 def _units(infos: Sequence[tuple[str, SampleInfo]], bands: Sequence[str]) -> tuple[str | None, ...]:

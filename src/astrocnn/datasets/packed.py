@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from astrocnn.batch import Batch
 from astrocnn.datasets.equal_rows import equal_rows, probes
-from astrocnn.datasets.packing import FORMAT, VERSION, packed_folder
+from astrocnn.datasets.packing import FORMAT, MAPS, VERSION, packed_folder
 from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError
 from astrocnn.io.atomic import atomic_path
@@ -44,6 +44,8 @@ class PackedArray:
         self.bad: list[tuple[int, str]] = [(int(row), str(reason)) for row, reason in meta["bad"]]
         self._image = self._map("image")
         self._bits, self._variance = self._map("valid"), self._map("variance")
+        self._maps = {name: values for name in MAPS if (values := self._map(name)) is not None}
+        self._target_bits = self._map("target_valid")
         self.valid_fraction: NDArray[np.float32] = np.load(self.folder / "valid_fraction.npy")
         position = self.folder / "position.npy"
         self.position: NDArray[np.float64] | None = np.load(position) if position.exists() else None
@@ -60,7 +62,7 @@ class PackedArray:
         return len(self._image)
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
-        """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 if it was packed.
+        """``image`` (B, C, H, W) float32 and ``valid`` bool, and ``variance`` float32 and maps if they were packed.
 
         Where all pixels are valid, ``valid`` is one True expanded to the shape, which cannot be written in place.
         """
@@ -69,10 +71,14 @@ class PackedArray:
         if self._bits is None or (self.valid_fraction[rows] == 1).all():
             batch["valid"] = torch.ones((), dtype=torch.bool).expand(len(rows), *self.shape)
         else:  # of all rows, since writing some among others costs more than to unpack those that are whole
-            flat = np.unpackbits(self._bits[rows], axis=1, count=math.prod(self.shape))  # (B, C*H*W)
-            batch["valid"] = torch.from_numpy(flat.view(np.bool_).reshape(-1, *self.shape))
+            batch["valid"] = _unpacked(self._bits[rows], self.shape)
         if self._variance is not None:
             batch["variance"] = _gathered(self._variance, index)
+        for name, values in self._maps.items():
+            found = _gathered(values, index)
+            batch[name] = found if found.is_floating_point() else found.long()
+        if self._target_bits is not None:
+            batch["target_valid"] = _unpacked(self._target_bits[rows], tuple(batch["target_image"].shape[1:]))
         return batch
 
     def equal_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -93,7 +99,12 @@ class PackedArray:
         return made
 
 
-def _gathered(array: NDArray[np.float32], index: Tensor) -> Tensor:
+def _unpacked(bits: NDArray[np.uint8], shape: tuple[int, ...]) -> Tensor:
+    flat = np.unpackbits(bits, axis=1, count=math.prod(shape))  # (B, C*H*W)
+    return torch.from_numpy(flat.view(np.bool_).reshape(-1, *shape))
+
+
+def _gathered(array: NDArray[Any], index: Tensor) -> Tensor:
     """Rows of an array, copied by all threads of torch, into numpy's memory, for which it asks for large pages."""
     rows = torch.from_numpy(np.empty((len(index), *array.shape[1:]), array.dtype))
     return torch.index_select(torch.from_numpy(array), 0, index, out=rows)
@@ -105,11 +116,21 @@ def pack(
     *,
     shape: tuple[int, ...],
     bands: Sequence[str],
+    maps: Mapping[str, tuple[int, ...]] | None = None,
     sky: bool = False,
     max_bad: int | None = None,
     n_workers: int | None = None,
 ) -> PackedArray:
     """Objects of a source as a packed array; all is as in :func:`astrocnn.datasets.packing.packed_folder`."""
     return PackedArray(
-        packed_folder(files, numbers, shape=shape, bands=bands, sky=sky, max_bad=max_bad, n_workers=n_workers)
+        packed_folder(
+            files,
+            numbers,
+            shape=shape,
+            bands=bands,
+            maps=maps,
+            sky=sky,
+            max_bad=max_bad,
+            n_workers=n_workers,
+        )
     )

@@ -2,9 +2,10 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,15 @@ from astrocnn.paths import cache_dir
 from astrocnn.processes import in_processes, may_fork
 from astrocnn.progress import track
 
-__all__ = ["FORMAT", "VERSION", "packed_folder", "planes"]
+__all__ = ["FORMAT", "MAPS", "VERSION", "packed_folder", "planes"]
 
 FORMAT = "astrocnn packed cutouts"
-VERSION = 4  # to be raised with every change of what is read from a file or how it is kept
+VERSION = 5  # to be raised with every change of what is read from a file or how it is kept
+MAPS: dict[str, type[np.generic]] = {
+    "class_map": np.int16,
+    "instances": np.int32,
+    "target_image": np.float32,
+}  # how each is kept; what is valid of the last is kept as bits beside it
 BELOW_ONE = 1 - 2**-24  # the float32 before 1: of 20 million pixels all but one are not all
 ROWS_A_WRITE = 32  # rows that wait in memory for one write
 TASKS_A_WORKER = 4  # portions that are handed to a thread in advance
@@ -37,6 +43,7 @@ def packed_folder(
     *,
     shape: tuple[int, ...],
     bands: Sequence[str],
+    maps: Mapping[str, tuple[int, ...]] | None = None,
     sky: bool = False,
     max_bad: int | None = None,
     n_workers: int | None = None,
@@ -48,6 +55,7 @@ def packed_folder(
         numbers: (N,) objects to pack.
         shape: (C, H, W), (C, L) or (F,), that every object must have.
         bands: the planes to take, by name where the files name them.
+        maps: shapes of the maps that every object must have, by their key in the batch.
         sky: also keep the position of each centre.
         max_bad: stop when more objects than this cannot be packed; None goes on to the end.
         n_workers: processes where each object has files of its own (threads elsewhere, and on other systems than
@@ -63,12 +71,22 @@ def packed_folder(
         "source_options": files.options,
         "bands": list(bands),
         "shape": list(shape),
+        "maps": {name: list(size) for name, size in (maps or {}).items()},
         "sky": sky,
     }
     key = fingerprint(files.files_of(numbers), options | {"objects": files.digest(numbers)})
     expected = {"format": FORMAT, "version": VERSION, "fingerprint": key}
     expected |= {"n": len(numbers), "shape": list(shape), "bands": list(bands)}
-    packer = _Packer(files, numbers, shape=shape, bands=bands, sky=sky, max_bad=max_bad, n_workers=n_workers)
+    packer = _Packer(
+        files,
+        numbers,
+        shape=shape,
+        bands=bands,
+        maps=maps or {},
+        sky=sky,
+        max_bad=max_bad,
+        n_workers=n_workers,
+    )
     return cached_folder(
         cache_dir() / "packed" / key,
         whole=lambda folder: sealed(folder, **expected) is not None,
@@ -111,6 +129,7 @@ class _Packer:
         files, numbers: the objects; row i is ``numbers[i]``.
         shape: that every object must have.
         bands: the planes to take.
+        maps: shapes of the maps to take.
         sky: also keep the positions.
         max_bad: stop when more objects than this cannot be packed; None goes on to the end.
         n_workers: processes or threads; None for one more than there are cores.
@@ -123,19 +142,22 @@ class _Packer:
         *,
         shape: tuple[int, ...],
         bands: Sequence[str],
+        maps: Mapping[str, tuple[int, ...]],
         sky: bool,
         max_bad: int | None,
         n_workers: int | None,
     ) -> None:
         self.files, self.numbers, self.shape, self.bands = files, numbers, shape, tuple(bands)
-        self.sky, self.max_bad = sky, max_bad
+        self.maps, self.sky, self.max_bad = dict(maps), sky, max_bad
         self.n_workers = n_workers or _cores() + 1
 
     @property
     def n_bytes(self) -> int:
         """How large the folder will be at most."""
-        n_values = len(self.numbers) * math.prod(self.shape)
-        return n_values * (8 if self.files.has_variance else 4) + n_values // 8 + 40 * len(self.numbers)
+        n, n_values = len(self.numbers), len(self.numbers) * math.prod(self.shape)
+        of_maps = sum(n * math.prod(size) * np.dtype(MAPS[name]).itemsize for name, size in self.maps.items())
+        of_maps += n * math.prod(self.maps.get("target_image", (0,))) // 8
+        return n_values * (8 if self.files.has_variance else 4) + n_values // 8 + 40 * n + of_maps
 
     def build(self, folder: Path, meta: dict[str, Any]) -> None:
         """Write the arrays into ``folder`` and seal it with ``meta``.
@@ -151,6 +173,9 @@ class _Packer:
         }
         if self.files.has_variance:
             arrays["variance"] = ((n, *self.shape), np.float32)
+        arrays |= {name: ((n, *size), MAPS[name]) for name, size in self.maps.items()}
+        if "target_image" in self.maps:
+            arrays["target_valid"] = ((n, -(-math.prod(self.maps["target_image"]) // 8)), np.uint8)
         fraction, position = np.zeros(n, np.float32), np.full((n, 2), np.nan)
         bad: list[tuple[int, str]] = []
         with ExitStack() as stack:
@@ -225,6 +250,8 @@ class _Packer:
                 blocks["valid"].append(np.packbits(sample.valid.reshape(-1)))
                 if sample.variance is not None:
                     blocks["variance"].append(sample.variance)
+                for name, values in sample.maps.items():
+                    blocks[name].append(np.packbits(values.reshape(-1)) if name == "target_valid" else values)
                 outcomes.append((row, (fraction, sample.info.ra, sample.info.dec)))
             for name, writer in writers.items():
                 writer.write(int(portion[0]), blocks[name])
@@ -273,12 +300,18 @@ class _Packer:
             return error
         if chosen is not None:
             variance = None if sample.variance is None else sample.variance[chosen]
-            sample = Sample(sample.info, sample.flux[chosen], sample.valid[chosen], variance)
+            sample = replace(sample, flux=sample.flux[chosen], valid=sample.valid[chosen], variance=variance)
         if sample.flux.shape != self.shape:
             return DataError(
                 f"{path} is {_size(sample.flux.shape)} (bands × rows × columns) but the others are "
                 f"{_size(self.shape)}; cut all to one size, or leave it out with data.on_bad=skip."
             )
+        for name, size in self.maps.items():
+            if sample.maps[name].shape != size:
+                return DataError(
+                    f"{path}: its {name} is {_size(sample.maps[name].shape)} but those of the others are "
+                    f"{_size(size)}; give all in one size, or leave it out with data.on_bad=skip."
+                )
         if not sample.valid.any():
             return DataError(self._no_value(path))
         return sample

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["affine_matrix", "all_true", "resample"]
+__all__ = ["affine_matrix", "all_true", "nearest", "resample"]
 
 BLOCK = 32  # images that a processor resamples together
 ENOUGH = 0.5  # share of an output pixel's bilinear weight that must come from valid pixels
@@ -83,6 +83,20 @@ def resample(
         inside[part] = weights >= ENOUGH
         flux[part] = _sample(values, grid).div_(weights.clamp_min_(ENOUGH)).mul_(inside[part])
     return flux, inside.expand_as(flux)
+
+
+def nearest(numbers: Tensor, matrix: Tensor, fill: int) -> Tensor:
+    """Maps of numbers (B, H, W) int64, below 2²⁴, read at mapped positions from the nearest pixel; ``fill`` outside."""
+    rows, columns = numbers.shape[-2:]
+    half_size = torch.tensor([[columns / 2], [rows / 2]], device=matrix.device, dtype=matrix.dtype)
+    grid = F.affine_grid(
+        matrix / half_size * torch.tensor([columns / 2, rows / 2, 1.0], device=matrix.device),
+        [len(numbers), 1, rows, columns],
+        align_corners=False,
+    )  # (B, H, W, 2)
+    above = (numbers - fill + 1)[:, None].float()  # outside is 0
+    found = F.grid_sample(above, grid, mode="nearest", padding_mode="zeros", align_corners=False)[:, 0].long()
+    return torch.where(found == 0, fill, found + fill - 1)
 
 
 def _sample(values: Tensor, grid: Tensor) -> Tensor:

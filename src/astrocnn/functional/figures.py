@@ -4,7 +4,8 @@ A statistic takes counts (b, N), how often each object was drawn in each of b re
 the M figures ``names``. The point estimate is the row of all ones.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,16 @@ from astrocnn.functional.bootstrap import bootstrap, percentile_interval
 from astrocnn.functional.probabilities import N_BINS, bin_numbers, confidence, log_losses, squared_errors
 from astrocnn.functional.ranking import area, before, fpr_limit, precision_area, rank, tpr_within
 
-__all__ = ["FPRS", "BinaryFigures", "MulticlassFigures", "calibration_error", "entry", "estimates"]
+__all__ = [
+    "FPRS",
+    "BinaryFigures",
+    "MulticlassFigures",
+    "Statistic",
+    "calibration_error",
+    "entry",
+    "estimates",
+    "turned_entry",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,9 +98,20 @@ class _Means:
         return np.hstack([accuracy, balanced, squares / n[:, None], logs / n[:, None]])
 
 
-def estimates(
-    statistic: BinaryFigures | MulticlassFigures, y: Ints, *, n_resamples: int, seed: int
-) -> dict[str, dict[str, Any]]:
+class Statistic(Protocol):
+    """Figures of object counts, and their names."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """M of them."""
+        ...
+
+    def __call__(self, counts: Floats) -> Floats:
+        """(b, M) figures of counts (b, N)."""
+        ...
+
+
+def estimates(statistic: Statistic, y: Ints, *, n_resamples: int, seed: int) -> dict[str, dict[str, Any]]:
     """Every figure's value and 95 % percentile interval, resampled within the classes.
 
     The intervals are those of sets with the same number of objects in each class. 0 resamples give none.
@@ -121,6 +142,11 @@ def calibration_error(p: Floats, y: Ints, *, n_resamples: int, seed: int) -> dic
     if n_resamples == 0:
         return entry(value)
     low, high = percentile_interval(bootstrap(error, np.zeros(len(y)), n_resamples=n_resamples, seed=seed))
+    return turned_entry(value, low, high)
+
+
+def turned_entry(value: Any, low: Any, high: Any) -> dict[str, Any]:
+    """A figure that noise enlarges, with its percentiles turned about it, as :func:`calibration_error` says."""
     return entry(value, max(min(2 * value - high, value), 0.0), max(2 * value - low, value))
 
 

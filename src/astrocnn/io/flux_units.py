@@ -12,7 +12,7 @@ from astropy import units
 from astrocnn.errors import DataError, choose, listed
 from astrocnn.io.headers import ASTROPY
 
-__all__ = ["UNITS", "HasKeywords", "flux_factor", "needs_pixel_area", "same_unit"]
+__all__ = ["UNITS", "HasKeywords", "ab_zero_point", "flux_factor", "needs_pixel_area", "same_unit"]
 
 AB_NJY = 3631e9  # AB magnitude 0 as surveys define nanomaggies; 48.6 in cgs (Oke & Gunn 1983) is 6e-5 less
 NANOMAGGY_NJY = 3631.0
@@ -92,6 +92,16 @@ def flux_factor(
             )
         value = value * area if surface else value / area
     return value / wanted
+
+
+def ab_zero_point(unit: str | None) -> float | None:
+    """AB magnitude of one such unit; None where it is not known, or no flux."""
+    if unit is None:
+        return None
+    try:
+        return 2.5 * math.log10(AB_NJY / flux_factor({"BUNIT": unit}, "nJy"))
+    except DataError:
+        return None
 
 
 def needs_pixel_area(header: HasKeywords, unit: str, *, zero_point: float | None = None) -> bool:

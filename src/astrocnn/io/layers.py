@@ -12,7 +12,9 @@ from astrocnn.io.sample import SampleInfo
 from astrocnn.io.select import HDUS
 from astrocnn.io.variance import KINDS
 
-__all__ = ["Files", "FluxScale", "Layer", "Mask", "Variance", "ZeroPoint"]
+__all__ = [
+    "ClassMap", "Files", "FluxScale", "InstanceMap", "Layer", "Mask", "TargetImage", "Variance", "ZeroPoint",
+]  # fmt: skip
 
 Files = None | str | Mapping[str, str]
 ZeroPoint = None | float | Sequence[float] | Mapping[str, float]
@@ -70,6 +72,35 @@ class Variance(Layer):
 
     def __post_init__(self) -> None:
         choose("data.variance.kind", self.kind, KINDS)
+
+
+@dataclass(frozen=True)
+class ClassMap(Layer):
+    """The class of every pixel, from 0 on; ``ignore`` is the value, besides −1, of pixels that are of none."""
+
+    option: ClassVar[str] = "data.class_map"
+    key: ClassVar[str] = "class_map"
+    what: ClassVar[str] = "class map"
+    ignore: int | None = None
+
+
+@dataclass(frozen=True)
+class InstanceMap(Layer):
+    """The number of the object in every pixel, 0 for none; ``ignore`` as of a class map."""
+
+    option: ClassVar[str] = "data.instances"
+    key: ClassVar[str] = "instances"
+    what: ClassVar[str] = "instance map"
+    ignore: int | None = None
+
+
+@dataclass(frozen=True)
+class TargetImage(Layer):
+    """The image that is to come out, of one plane or several."""
+
+    option: ClassVar[str] = "data.target"
+    key: ClassVar[str] = "target_image"
+    what: ClassVar[str] = "target image"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError
 
-__all__ = ["CrossEntropy"]
+__all__ = ["IGNORED", "CrossEntropy", "check_labels", "checked_weights", "shares", "weighted_mean"]
 
 IGNORED = -1
 
@@ -43,19 +43,9 @@ class CrossEntropy(nn.Module):
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise ConfigError(f"label_smoothing={label_smoothing} must be at least 0 and below 1.")
-        if isinstance(class_weights, str):
-            raise ConfigError(
-                f"class_weights={class_weights!r} must be one number per class here; "
-                f"N / (K n_k) of the training split gives balanced ones."
-            )
         self.label_smoothing = label_smoothing
-        weights = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
-        if weights is not None and (
-            weights.ndim != 1 or not bool(((weights >= 0) & weights.isfinite()).all())
-        ):
-            raise ConfigError(f"class_weights={class_weights} must be one number ≥ 0 per class.")
         # The options say the weights, so that the checkpoint need not.
-        self.register_buffer("class_weights", weights, persistent=False)
+        self.register_buffer("class_weights", checked_weights(class_weights), persistent=False)
 
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean loss, a scalar float32; 0, with gradients of 0, where no object has a label.
@@ -77,17 +67,11 @@ class CrossEntropy(nn.Module):
         logits = logits.float()
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # (B, 2)
-        n_classes = logits.shape[1]
-        if self.class_weights is not None and len(self.class_weights) != n_classes:
-            raise ConfigError(
-                f"class_weights has {len(self.class_weights)} numbers for {n_classes} classes; "
-                f"give one per class (loss.class_weights=...)."
-            )
-        if label.device.type == "cpu" and label.numel() and not _within(label, n_classes):
-            raise ConfigError(
-                f"labels from {int(label.min())} to {int(label.max())} do not fit {n_classes} classes; "
-                f"allowed are 0 to {n_classes - 1}, and −1 for unknown. Check data.classes and task.n_outputs."
-            )
+        check_labels(label, logits.shape[1], self.class_weights)
+        return self.mean(logits, label, weight)
+
+    def mean(self, logits: Tensor, label: Tensor, weight: Tensor | None) -> Tensor:
+        """The formula above, of logits (B, K, ...) float32 and labels (B, ...); ``weight`` (B,) or None."""
         losses = F.cross_entropy(
             logits,
             label,
@@ -95,15 +79,61 @@ class CrossEntropy(nn.Module):
             ignore_index=IGNORED,
             reduction="none",
             label_smoothing=self.label_smoothing,
-        )  # (B,), 0 where ignored
-        share = (label != IGNORED).float()
-        if self.class_weights is not None:
-            share = share * self.class_weights[label.clamp(min=0)]
-        if weight is not None:
-            losses, share = losses * weight, share * weight
-        total = share.sum()
-        return losses.sum() / torch.where(total > 0, total, 1.0)
+        )  # (B, ...), 0 where ignored
+        return weighted_mean(losses, shares(label, self.class_weights), weight)
 
 
-def _within(label: Tensor, n_classes: int) -> bool:
-    return bool((label >= IGNORED).all()) and bool((label < n_classes).all())
+def checked_weights(class_weights: Sequence[float] | None) -> Tensor | None:
+    """Class weights as a tensor (K,) float32.
+
+    Raises:
+        ConfigError: a word in their place, or numbers that are no weights.
+    """
+    if isinstance(class_weights, str):
+        raise ConfigError(
+            f"class_weights={class_weights!r} must be one number per class here; "
+            f"N / (K n_k) of the training split gives balanced ones."
+        )
+    if class_weights is None:
+        return None
+    weights = torch.as_tensor(class_weights, dtype=torch.float32)
+    if weights.ndim != 1 or not bool(((weights >= 0) & weights.isfinite()).all()):
+        raise ConfigError(f"class_weights={class_weights} must be one number ≥ 0 per class.")
+    return weights
+
+
+def check_labels(label: Tensor, n_classes: int, class_weights: Tensor | None) -> None:
+    """Class weights and labels must fit the classes; labels are looked at on the CPU only.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    if class_weights is not None and len(class_weights) != n_classes:
+        raise ConfigError(
+            f"class_weights has {len(class_weights)} numbers for {n_classes} classes; "
+            f"give one per class (loss.class_weights=...)."
+        )
+    within = label.device.type != "cpu" or bool(((label >= IGNORED) & (label < n_classes)).all())
+    if not within:
+        raise ConfigError(
+            f"labels from {int(label.min())} to {int(label.max())} do not fit {n_classes} classes; "
+            f"allowed are 0 to {n_classes - 1}, and −1 for unknown. Check data.classes and task.n_outputs."
+        )
+
+
+def shares(label: Tensor, class_weights: Tensor | None) -> Tensor:
+    """(B, ...) what each label counts: the weight of its class, 0 where it is unknown."""
+    known = (label != IGNORED).float()
+    return known if class_weights is None else known * class_weights[label.clamp(min=0)]
+
+
+def weighted_mean(losses: Tensor, share: Tensor, weight: Tensor | None) -> Tensor:
+    """Σ v ℓ / Σ v w of losses (B, ...) that hold their shares w (B, ...), with sample weights v (B,).
+
+    0, with gradients of 0, where nothing counts.
+    """
+    if weight is not None:
+        weight = weight.reshape(-1, *[1] * (losses.ndim - 1))
+        losses, share = losses * weight, share * weight
+    total = share.sum()
+    return losses.sum() / torch.where(total > 0, total, 1.0)

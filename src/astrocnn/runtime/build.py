@@ -9,16 +9,17 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from astrocnn.batch import DataSpec
+from astrocnn.batch import Batch, DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import AstrocnnError, ConfigError
 from astrocnn.functional.seeding import seed_of
 from astrocnn.runtime.option_types import check_types
 from astrocnn.tasks.base import BaseTask
 
-__all__ = ["build", "build_data", "build_task", "fit_normalize", "instantiated", "plain", "set_values"]
+__all__ = ["build", "build_data", "build_task", "instantiated", "plain", "set_values", "training_sample"]
 
-NORMALIZE_SAMPLE = 1024  # training images behind sky level and noise
+SAMPLE = 1024  # training objects behind sky level and noise, fewer where they are large
+SAMPLE_VALUES = 2**26
 
 
 def instantiated(config: Any, name: str, **extra: Any) -> Any:
@@ -77,15 +78,14 @@ def build_data(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     return datamodule, spec
 
 
-def fit_normalize(normalize: Any, datamodule: ObjectDataModule, seed: int) -> int:
-    """Fit the normalisation on random objects of the training split, the same for a seed; how many they are.
+def training_sample(datamodule: ObjectDataModule, seed: int) -> Batch:
+    """Random objects of the training split, the same for a seed, from which a task takes sky level and noise.
 
     Raises:
-        DataError: there is no training split, or a band cannot be normalised.
+        DataError: there is no training split.
     """
-    sample = datamodule.training_sample(seed_of(seed, 1), NORMALIZE_SAMPLE)
-    normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
-    return len(sample["image"])
+    n = max(1, min(SAMPLE, SAMPLE_VALUES // math.prod(datamodule.spec.image_shape)))
+    return datamodule.training_sample(seed_of(seed, 1), n)
 
 
 def build_task(cfg: DictConfig) -> BaseTask:

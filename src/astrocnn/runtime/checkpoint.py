@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from astrocnn.errors import RunError
+from astrocnn.errors import RunError, listed
 from astrocnn.runtime.build import build_task, plain, set_values
 from astrocnn.runtime.trust import check_targets
 from astrocnn.tasks.base import BaseTask
 
-__all__ = ["best_checkpoint", "load", "read_checkpoint", "read_config", "read_record"]
+__all__ = ["best_checkpoint", "load", "read_checkpoint", "read_config", "read_record", "start_from"]
 
 
 def read_config(run: str | Path) -> DictConfig:
@@ -69,6 +69,34 @@ def best_checkpoint(run: str | Path) -> Path:
     raise RunError(
         f"{run} has no checkpoint yet; continue it with python scripts/train.py run_dir={run} resume=true."
     )
+
+
+def start_from(task: BaseTask, run: str | Path) -> str:
+    """Give the network the weights of another run's network, where name and shape agree.
+
+    Returns:
+        What was taken, in words.
+
+    Raises:
+        RunError: none of the weights fit, or the run has none.
+    """
+    path = best_checkpoint(run)
+    given = {
+        name.removeprefix("network."): value
+        for name, value in read_checkpoint(path)["state_dict"].items()
+        if name.startswith("network.")
+    }
+    own = task.network.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    if not fitting:
+        raise RunError(
+            f"start_from={run}: no weight of its network fits {type(task.network).__name__}; "
+            "choose a run of the same model=..."
+        )
+    task.network.load_state_dict({**own, **fitting})
+    others = sorted({name.split(".")[0] for name in own if name not in fitting})
+    left = f"; new: {listed(others, most=10)}" if others else ""
+    return f"weights of {run}: {len(fitting)} of {len(own)} tensors{left}"
 
 
 def load(

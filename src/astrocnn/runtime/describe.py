@@ -24,6 +24,8 @@ def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:
     split = datamodule.parted
     assert split is not None
     record: dict[str, Any] = {"by": split.by, "rule": split.rule}
+    if datamodule.spec.maps:
+        classes = ()  # of pixels
     for part, chosen in rows.items():
         record[part] = {
             "n": len(chosen),
@@ -32,11 +34,12 @@ def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:
         }
     n_none = len(labels) - sum(len(chosen) for chosen in rows.values())
     out = np.asarray(datamodule.catalog["split"]) == ""
-    what = "label" if (labels >= 0).any() else " and ".join(datamodule.targets)
+    unlabelled = (labels < 0) & (not datamodule.spec.maps)
+    what = "label" if (labels >= 0).any() else " and ".join([*datamodule.targets, *datamodule.spec.maps])
     reasons = {
         "overlap a cutout of another split": int(split.overlapping.sum()),
         "without position": int(split.unplaced.sum()),
-        f"without {what}": int((out & (labels < 0) & ~split.overlapping & ~split.unplaced).sum()),
+        f"without {what}": int((out & unlabelled & ~split.overlapping & ~split.unplaced).sum()),
     }
     reasons["without a split in the table"] = n_none - sum(reasons.values())
     record["none"] = {
@@ -64,7 +67,8 @@ def describe_data(datamodule: ObjectDataModule, folder: Path, shown: str) -> dic
         parts = [f"{name} {count}" for name, count in found.get("classes", {}).items()]
         parts += [f"{count} {reason}" for reason, count in found.get("reasons", {}).items()]
         if found["n"] or part != "none":
-            print(f"  {part:5s} {found['n']:6d}  {100 * found['share']:5.1f} %  ({', '.join(parts)})")
+            told = f"  ({', '.join(parts)})" if parts else ""
+            print(f"  {part:5s} {found['n']:6d}  {100 * found['share']:5.1f} %{told}")
     if len(datamodule.skipped):
         write_table(datamodule.skipped, folder / "skipped.csv")
         print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {shown}/skipped.csv")

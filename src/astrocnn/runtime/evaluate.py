@@ -1,40 +1,23 @@
-"""Figures, tables and the report of a trained task on labelled data."""
+"""Figures, tables and the report of a trained task on data whose truth is known."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from astropy.table import Table
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
-from astrocnn.functional.calibration import reweight_prevalence
-from astrocnn.functional.classification import summarise
-from astrocnn.inference.predict import predict_all
 from astrocnn.io.atomic import write_text
 from astrocnn.io.tables import write_table
 from astrocnn.report.history import read_history
-from astrocnn.report.page import write_report
-from astrocnn.report.terminal import print_summary
 from astrocnn.runtime.attach import attach, uses_own_data
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config, read_record
+from astrocnn.runtime.judge import Judge, Judged, Predicted, judge_of
 from astrocnn.tasks.base import BaseTask
-from astrocnn.tasks.classification import ClassificationTask
 
-__all__ = [
-    "classifier",
-    "device_of",
-    "evaluate",
-    "evaluate_task",
-    "predictions_table",
-    "prevalence_of",
-]
-
-FIRST = ("id", "index", "ra", "dec", "label", "split")
+__all__ = ["device_of", "evaluate", "evaluate_task", "prevalence_of", "run_information"]
 
 
 def device_of(name: str) -> str:
@@ -54,61 +37,8 @@ def device_of(name: str) -> str:
     return name
 
 
-def classifier(task: BaseTask) -> ClassificationTask:
-    """The same task, known to classify.
-
-    Raises:
-        ConfigError: it does something else.
-    """
-    if not isinstance(task, ClassificationTask):
-        raise ConfigError(
-            f"{type(task).__name__} gives no class probabilities, which are what is scored here."
-        )
-    return task
-
-
-def predictions_table(
-    task: ClassificationTask, predicted: dict[str, np.ndarray], catalog: Table, *, prevalence: Any = None
-) -> Table:
-    """Catalogue rows beside the probabilities, with the mixture of classes they hold for in the header.
-
-    Args:
-        task: what predicted.
-        predicted: from :func:`astrocnn.inference.predict.predict_all`.
-        catalog: rows that ``predicted['index']`` counts.
-        prevalence: of the second class, or of each class, where the probabilities shall hold; None keeps that
-            of the training set.
-    """
-    p, prior = predicted["p"].astype(np.float64), task.prior.numpy(force=True).astype(np.float64)
-    if prevalence is not None:
-        p = reweight_prevalence(p, prior[1] if p.ndim == 1 else prior, prevalence)
-        given = np.asarray(prevalence, float)
-        prior = np.array([1 - given, given]) if given.ndim == 0 else given
-    table = catalog[predicted["index"]]
-    ours = {"p", "predicted", "valid_fraction", *(f"p_{number}" for number in range(len(task.classes)))}
-    for name in ours.intersection(table.colnames):  # a column of the user's that has one of our names
-        table.rename_column(name, f"{name}_given")
-    table["p"] = p if p.ndim == 1 else p.max(1)
-    if p.ndim == 2:
-        table["predicted"] = np.array(task.classes)[p.argmax(1)]
-        for number in range(p.shape[1]):
-            table[f"p_{number}"] = p[:, number]
-    table["valid_fraction"] = predicted["valid_fraction"]
-    table.meta = {"CLASSES": ",".join(task.classes)}
-    table.meta |= {f"PREVAL{number}": float(value) for number, value in enumerate(prior)}
-    return table
-
-
-def probabilities_of(table: Table, n_classes: int) -> np.ndarray:
-    """(N,) probabilities of the second of two classes, or (N, K), of a predictions table."""
-    if n_classes == 2:
-        return np.asarray(table["p"])
-    return np.stack([table[f"p_{number}"] for number in range(n_classes)], 1)
-
-
 def evaluate_task(
-    task: ClassificationTask,
-    datamodule: ObjectDataModule,
+    judge: Judge,
     folder: Path,
     *,
     splits: tuple[str, ...],
@@ -117,64 +47,45 @@ def evaluate_task(
     seed: int,
     history_of: Path | None = None,
     prevalence: Any = None,
-    predicted: Mapping[str, dict[str, np.ndarray]] | None = None,
+    predicted: dict[str, Predicted] | None = None,
 ) -> dict[str, Any]:
     """Predict, measure, write tables, metrics.json and report.html, and show the short table.
 
     Args:
-        task: trained and calibrated.
-        datamodule: set up, labelled.
+        judge: of the task, trained and calibrated, and its data.
         folder: where the results go.
         splits: which parts of the data; the first one is the report's.
         options: ``evaluation`` of the configuration.
         run_info: identity of the run, for the report.
         seed: of the bootstrap.
         history_of: the run whose learning curves the report shows; None shows none.
-        prevalence: see :func:`predictions_table`.
+        prevalence: of the classes, where probabilities shall hold; None keeps that of the training set.
         predicted: what the task says of the splits that it has seen already.
 
     Returns:
         What metrics.json holds.
     """
-    metrics: dict[str, Any] = {"task": task.report, "classes": list(task.classes), "splits": {}}
-    tables = {}
+    metrics: dict[str, Any] = {"task": judge.task.report}
+    metrics |= {name: list(getattr(judge.task, name)) for name in judge.facts}
+    judged: dict[str, Judged] = {}
     for split in splits:
-        rows = datamodule.rows(split)
-        said = (predicted or {}).get(split) or predict_all(
-            task, datamodule.loader(rows), description=f"predicting {split}"
+        judged[split] = judge.measure(
+            split, options=options, seed=seed, said=(predicted or {}).get(split), prevalence=prevalence
         )
-        table = predictions_table(task, said, datamodule.catalog, prevalence=prevalence)
-        metrics["splits"][split] = summarise(
-            probabilities_of(table, len(task.classes)),
-            np.asarray(table["label"]),
-            classes=list(task.classes),
-            truth={name: np.asarray(table[name]) for name in table.colnames if name not in FIRST},
-            selections=datamodule.selections or {},
-            strata=datamodule.strata,
-            kind=datamodule.kind,
-            n_bootstrap=options.n_bootstrap,
-            seed=seed,
-            threshold=options.threshold,
-        )
-        tables[split] = table
-    name = "predictions" if len(splits) > 1 else f"predictions_{splits[0]}"
-    everything = stacked(list(tables.values()))
-    write_table(everything, folder / f"{name}.fits", header=everything.meta)
-    write_table(everything, folder / f"{name}.parquet", header=everything.meta)
+    metrics["splits"] = {split: found.metrics for split, found in judged.items()}
+    for name in judged[splits[0]].tables:
+        table = stacked([found.tables[name] for found in judged.values()])
+        stem = name if len(splits) > 1 else f"{name}_{splits[0]}"
+        write_table(table, folder / f"{stem}.fits", header=table.meta)
+        write_table(table, folder / f"{stem}.parquet", header=table.meta)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
-    main = splits[0]
-    page = write_report(
+    judge.show(
         folder / "report.html",
-        title=str(run_info.get("title", "astrocnn")),
         metrics=metrics,
-        predictions=tables[main],
+        judged=judged[splits[0]],
         history=read_history(history_of) if history_of else {},
         run_info=run_info,
-        images=datamodule.gather,
-        bands=list(datamodule.spec.bands),
-        pixel_scale_arcsec=datamodule.spec.pixel_scale_arcsec,
     )
-    print_summary(metrics, page)
     return metrics
 
 
@@ -197,15 +108,14 @@ def evaluate(cfg: DictConfig) -> None:
     """``scripts/evaluate.py``: every figure of a run again, or on other labelled data."""
     run = Path(cfg.run)
     saved = read_config(run)
-    task = classifier(load(run, device=device_of(cfg.device)))
+    task = load(run, device=device_of(cfg.device))
     own = uses_own_data(cfg)
     datamodule = attach(cfg, saved)
     datamodule.require_labels()
     output = Path(cfg.output) if cfg.output else run / ("evaluation" if own else "evaluation_other")
     info = run_information(run, saved, task)
     evaluate_task(
-        task,
-        datamodule,
+        judge_of(task)(task, datamodule),
         output,
         splits=("test", "val") if own else ("all",),
         options=cfg.evaluation,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from astrocnn.batch import Batch, DataSpec
+from astrocnn.batch import DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datamodules.splits import SPLITS
 from astrocnn.datamodules.targets import target_values
@@ -21,7 +21,7 @@ from astrocnn.report.data_page import write_data_page
 from astrocnn.report.data_terminal import print_inspection
 from astrocnn.report.inspection import Inspection
 from astrocnn.report.words import count, some
-from astrocnn.runtime.build import build_data, choice, fit_normalize, instantiated, plain
+from astrocnn.runtime.build import build_data, choice, instantiated, plain, training_sample
 from astrocnn.runtime.describe import split_record
 from astrocnn.runtime.folder import command_line, versions
 
@@ -124,8 +124,10 @@ def fitted(
 ) -> str:
     """Fit the normalisation as training would, or on the sample where there is no training split; say on what."""
     if trainable:
-        return f"{count(fit_normalize(normalize, datamodule, seed))} training objects, as in training"
-    sample: Batch = datamodule.gather(rows[:: -(-len(rows) // 1024)])
+        sample = training_sample(datamodule, seed)
+        normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
+        return f"{count(len(sample['image']))} training objects, as in training"
+    sample = datamodule.gather(rows[:: -(-len(rows) // 1024)])
     normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
     return f"{some(len(sample['image']), 'object')} of the whole set, which has no training split"
 

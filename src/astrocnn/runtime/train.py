@@ -12,24 +12,31 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from hydra.utils import get_class
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ProgressBar
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
 from astrocnn.datamodules.duplicates import DuplicateWarning
-from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
-from astrocnn.inference.predict import predict_all
-from astrocnn.io.atomic import atomic_path, write_text
-from astrocnn.runtime.build import build, build_task, choice, fit_normalize, instantiated, plain, set_values
-from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint, read_record
+from astrocnn.io.atomic import write_text
+from astrocnn.runtime.build import (
+    build,
+    build_task,
+    choice,
+    instantiated,
+    plain,
+    set_values,
+    training_sample,
+)
+from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint, read_record, start_from
 from astrocnn.runtime.describe import describe_data
-from astrocnn.runtime.evaluate import classifier, device_of, evaluate_task, run_information
+from astrocnn.runtime.evaluate import device_of, evaluate_task, run_information
 from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
+from astrocnn.runtime.judge import judge_of
 from astrocnn.runtime.trust import check_targets
 from astrocnn.tasks.base import BaseTask
-from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["train"]
 
@@ -38,6 +45,7 @@ LIGHTNING_SAYS = (  # what does not apply to us, or is Lightning's own to mend
     ".*does not have many workers.*",
     ".*is smaller than the logging interval.*",
     ".*treespec, LeafSpec.*",
+    ".*in eval mode at the start of training.*",  # parts that are frozen
     ".*your dataloader is.* not resumable.*",  # ours reads from the trainer where to go on
 )
 
@@ -79,17 +87,22 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     record["splits"] = describe_data(datamodule, folder, shown=cfg.run_dir)
     record["units"] = dict(zip(spec.bands, spec.units, strict=False))
     write_text(folder / "run.json", json.dumps(record, indent=1))
-    counts = class_counts(datamodule, len(spec.classes))
+    kind = judge_of(get_class(cfg.task._target_))
+    counts = kind.class_counts(datamodule, spec)
     balance(cfg, counts)
     save_config(cfg, folder)
 
-    task = classifier(build_task(cfg))
-    fit_normalize(task.normalize, datamodule, cfg.seed)
-    task.prior.copy_(torch.from_numpy(counts / counts.sum()))
+    task = build_task(cfg)
+    task.prepare(training_sample(datamodule, cfg.seed), bands=spec.bands)
+    if counts is not None:
+        task.get_buffer("prior").copy_(torch.from_numpy(counts / counts.sum()))
+    last = folder / "checkpoints" / "last.ckpt"
+    if cfg.get("start_from") and not last.is_file():
+        print(start_from(task, cfg.start_from))
+    task.freeze_parts(cfg.get("freeze") or [])
     trainer, resume_point = build_trainer(cfg, folder)
     print(describe_network(task), flush=True)
 
-    last = folder / "checkpoints" / "last.ckpt"
     start = time.monotonic()
     trainer.fit(task, datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
     if resume_point is not None and resume_point.signum:
@@ -98,17 +111,17 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
 
     task.load_state_dict(read_checkpoint(best_checkpoint(folder))["state_dict"])
     task.to(device_of("auto" if cfg.trainer.accelerator != "cpu" else "cpu")).eval()
-    calibrated = calibrate(task, datamodule, best_checkpoint(folder))
+    judge = kind(task, datamodule)
+    calibrated = judge.calibrate(best_checkpoint(folder))
     evaluate_task(
-        task,
-        datamodule,
+        judge,
         folder,
         splits=("test", "val"),
         options=cfg.evaluation,
         run_info=run_information(folder, cfg, task),
         seed=cfg.seed,
         history_of=folder,
-        predicted={"val": calibrated},
+        predicted=calibrated,
     )
     best = getattr(trainer.checkpoint_callback, "best_model_score", None)
     return None if best is None else float(best)
@@ -123,15 +136,9 @@ def quiet() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def class_counts(datamodule: ObjectDataModule, n_classes: int) -> np.ndarray:
-    """(K,) number of training objects in each class."""
-    labels = np.asarray(datamodule.catalog["label"])[datamodule.rows("train")]
-    return np.bincount(labels[labels >= 0], minlength=n_classes)[:n_classes].astype(np.float64)
-
-
-def balance(cfg: DictConfig, counts: np.ndarray) -> None:
+def balance(cfg: DictConfig, counts: np.ndarray | None) -> None:
     """Replace ``loss.class_weights=balanced`` by N / (K · N_class) of the training split."""
-    if cfg.loss.get("class_weights") == "balanced":
+    if cfg.loss.get("class_weights") == "balanced" and counts is not None:
         weights = counts.sum() / (len(counts) * counts)
         set_values(cfg, {"loss.class_weights": [float(weight) for weight in weights]})
 
@@ -178,21 +185,6 @@ def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoin
             ) from error
         raise
     return trainer, next((c for c in callbacks if isinstance(c, ResumePoint)), None)
-
-
-def calibrate(
-    task: ClassificationTask, datamodule: ObjectDataModule, checkpoint: Path
-) -> dict[str, np.ndarray]:
-    """Fit the calibration on the validation split and store it in the checkpoint; return what it says there."""
-    predicted = predict_all(task, datamodule.loader(datamodule.rows("val")), description="calibrating")
-    labels = np.asarray(datamodule.catalog["label"])[predicted["index"]]
-    task.calibration.fit(predicted["logits"][labels >= 0], labels[labels >= 0])
-    content = read_checkpoint(checkpoint)
-    content["state_dict"] = {name: value.cpu() for name, value in task.state_dict().items()}
-    with atomic_path(checkpoint) as part:
-        torch.save(content, part)
-    p = task.probabilities(torch.from_numpy(predicted["logits"]).to(task.device))
-    return predicted | {"p": p.cpu().numpy()}
 
 
 def describe_network(task: BaseTask) -> str:

@@ -1,16 +1,17 @@
 """What every task does: the three steps, the optimiser, and reproducible randomness."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self, cast
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from astrocnn.batch import Batch, DataSpec
-from astrocnn.errors import RunError
+from astrocnn.errors import ConfigError, RunError, listed
 from astrocnn.functional.seeding import seed_of
 from astrocnn.transforms.augment import Augment
 from astrocnn.transforms.normalize import Normalize
@@ -71,6 +72,7 @@ class BaseTask(pl.LightningModule, ABC):
         # in a tuple, so that the compiled twin is not registered as a second submodule of the checkpoint
         self._run = (torch.compile(self.network) if compile else self.network,)
         self.seed = seed
+        self._frozen: tuple[str, ...] = ()
 
     @staticmethod
     @abstractmethod
@@ -81,6 +83,44 @@ class BaseTask(pl.LightningModule, ABC):
     @abstractmethod
     def output_shape(data: DataSpec) -> tuple[int, ...]:
         """Shape of the network's raw output for one image of such data."""
+
+    def prepare(self, sample: Batch, *, bands: tuple[str, ...] = ()) -> None:
+        """Fit what is measured on training objects before the training: the normalisation.
+
+        Args:
+            sample: random rows of the training split.
+            bands: names, for messages.
+        """
+        self.normalize.fit(sample["image"], sample["valid"], bands=bands)
+
+    def freeze_parts(self, parts: Sequence[str]) -> None:
+        """Leave parts of the network as they are: no gradients, and no new statistics of batch normalisation.
+
+        Args:
+            parts: names of modules of the network, such as 'encoder' or 'layer1'.
+
+        Raises:
+            ConfigError: the network has no such part, or nothing is left to train.
+        """
+        modules = dict(self.network.named_modules())
+        for name in parts:
+            if not name or name not in modules:
+                raise ConfigError(
+                    f"freeze={list(parts)}: {type(self.network).__name__} has no part {name!r}; its parts are "
+                    f"{listed([part for part in modules if part and '.' not in part], most=20)}."
+                )
+            modules[name].requires_grad_(False)
+        self._frozen = tuple(parts)
+        if not any(parameter.requires_grad for parameter in self.network.parameters()):
+            raise ConfigError(f"freeze={list(parts)} leaves nothing to train; freeze fewer parts.")
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; frozen parts stay in the latter."""
+        super().train(mode)
+        for name in self._frozen:
+            self.network.get_submodule(name).eval()
+        return self
 
     @abstractmethod
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -94,13 +134,35 @@ class BaseTask(pl.LightningModule, ABC):
         """Loss terms of a validation batch; a subclass also updates its metrics here."""
         return self.compute_loss(batch)
 
+    def inputs(self, batch: Batch) -> Tensor:
+        """What the network is given: the normalised pixels of a batch."""
+        image: Tensor = self.normalize(batch["image"], batch["valid"])
+        return image.contiguous(memory_format=self.memory_format) if image.ndim == 4 else image
+
     def outputs(self, batch: Batch) -> Tensor:
         """The network's raw outputs for a batch, its pixels normalised."""
-        image = self.normalize(batch["image"], batch["valid"])
-        if image.ndim == 4:
-            image = image.contiguous(memory_format=self.memory_format)
-        raw: Tensor = self._run[0](image)
+        raw: Tensor = self._run[0](self.inputs(batch))
         return raw
+
+    def samples(self, batch: Batch, n: int) -> Tensor:
+        """Raw outputs (n, B, ...) of ``n`` samples of a network with latent variables, the same for the same pixels."""
+        image, network = self.inputs(batch), cast(Any, self.network)
+        with torch.random.fork_rng([image.device] if image.device.type == "cuda" else []):
+            torch.manual_seed(self.seed)  # a prediction depends on checkpoint and pixels alone
+            found: Tensor = network.sample(image, n)
+        return found
+
+    def batch_of(self, images: Tensor | np.ndarray, valid: Tensor | None) -> Batch:
+        """A batch of images (B, ...) in flux units, on the task's device; what is not valid holds 0.
+
+        Args:
+            images: float, NaN where there is no data.
+            valid: bool, of that shape; None takes the finite pixels.
+        """
+        images = torch.as_tensor(np.asarray(images, np.float32) if isinstance(images, np.ndarray) else images)
+        images = images.to(self.device, torch.float32)
+        valid = images.isfinite() if valid is None else valid.to(self.device).view_as(images)
+        return {"image": torch.where(valid, images, 0), "valid": valid}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of an augmented batch."""
@@ -134,9 +196,9 @@ class BaseTask(pl.LightningModule, ABC):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, with weight decay on weights only, and the schedule over the run's steps."""
-        parameters: list[dict[str, Any]] = [{"params": list(self.network.parameters())}]
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        parameters: list[dict[str, Any]] = [{"params": trained}]
         if not self.decay_norm_and_bias:
-            trained = [p for p in self.network.parameters() if p.requires_grad]
             parameters = [
                 {"params": [p for p in trained if p.ndim > 1]},
                 {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},

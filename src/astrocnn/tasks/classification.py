@@ -61,6 +61,11 @@ class ClassificationTask(BaseTask):
     @staticmethod
     def n_outputs(data: DataSpec) -> int:
         """One logit for two classes, else one for each."""
+        if "class_map" in data.maps:
+            raise DataError(
+                "classification needs a label for each image, and these data have a class for each pixel; leave "
+                "task=... out, or choose task=segmentation."
+            )
         if len(data.classes) < 2:
             raise DataError(
                 f"classification needs at least two classes, the data have {list(data.classes)}; check data.label."
@@ -106,11 +111,8 @@ class ClassificationTask(BaseTask):
         Returns:
             (B,) probability of the second class, or (B, K) probabilities; without B for a single image.
         """
-        images = torch.as_tensor(np.asarray(images, np.float32) if isinstance(images, np.ndarray) else images)
         single = images.ndim == 3
-        images = (images[None] if single else images).to(self.device, torch.float32)
-        valid = images.isfinite() if valid is None else valid.to(self.device).view_as(images)
-        p = self.predict({"image": torch.where(valid, images, 0), "valid": valid})["p"]
+        p = self.predict(self.batch_of(images[None] if single else images, valid))["p"]
         return p[0] if single else p
 
     def _probabilities(self, logits: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from astrocnn.batch import Batch
 from astrocnn.errors import ConfigError, listed
-from astrocnn.transforms.geometric import dihedral_views, random_affine, random_dihedral
+from astrocnn.transforms.geometric import dihedral_views, random_affine, random_crops, random_dihedral
 from astrocnn.transforms.photometric import add_noise, scale_bands
 
 __all__ = ["Augment"]
@@ -24,6 +24,8 @@ class Augment:
         shift_pix: greatest shift in x and y, in pixels; not an integer, so that it resamples.
         noise: greatest deviation of added white noise, in units of the bands' noise.
         zero_point_mag: deviation of a random change of every band's zero-point, in magnitudes.
+        crop_pix: rows and columns of random parts to train on; None takes the images whole.
+        crops: parts of each image in a batch.
 
     Raises:
         ConfigError: a name is not known or a number is out of its range.
@@ -38,6 +40,8 @@ class Augment:
         shift_pix: float = 0.0,
         noise: float = 0.0,
         zero_point_mag: float = 0.0,
+        crop_pix: int | None = None,
+        crops: int = 1,
     ) -> None:
         if rotate not in ROTATIONS:
             raise ConfigError(f"augment.rotate={rotate!r} is not known; choose from {listed(ROTATIONS)}.")
@@ -51,6 +55,12 @@ class Augment:
             if value < 0:
                 raise ConfigError(f"augment.{name}={value} is negative; give 0 to switch it off.")
         self.shift_pix, self.noise, self.zero_point_mag = shift_pix, noise, zero_point_mag
+        if crops < 1 or (crop_pix is not None and crop_pix < 1) or (crops > 1 and crop_pix is None):
+            raise ConfigError(
+                f"augment.crop_pix={crop_pix} and augment.crops={crops}: a part has at least 1 pixel, an image at "
+                "least 1 part, and several only where their size is given."
+            )
+        self.crop_pix, self.crops = crop_pix, crops
         self.resamples = rotate == "any" or self.zoom != (1.0, 1.0) or shift_pix > 0
 
     def __call__(self, batch: Batch, noise: Tensor) -> Batch:
@@ -60,6 +70,8 @@ class Augment:
             batch: see :mod:`astrocnn.batch`; what it holds is not changed.
             noise: (C,) noise of the bands, in flux units.
         """
+        if self.crop_pix is not None:
+            batch = random_crops(batch, size_pix=self.crop_pix, crops=self.crops)
         if self.resamples:
             batch = random_affine(
                 batch, rotate=self.rotate, mirror=self.mirror, zoom=self.zoom, shift_pix=self.shift_pix

@@ -1,17 +1,22 @@
 """Geometric augmentation: what the sky does not care about. One rule for each key of the batch."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from astrocnn.batch import Batch
-from astrocnn.functional.affine import affine_matrix, resample
+from astrocnn.errors import ConfigError
+from astrocnn.functional.affine import affine_matrix, nearest, resample
 
-__all__ = ["dihedral_turn", "dihedral_views", "random_affine", "random_dihedral"]
+__all__ = ["dihedral_turn", "dihedral_views", "random_affine", "random_crops", "random_dihedral"]
 
-PLANES = ("image", "valid", "variance")  # keys that move with the pixels; every other key stays
+# Keys that move with the pixels; every other key stays. What a pixel that turns in from outside holds, or of which key
+# it is that says what is valid: planes of numbers are interpolated, numbers of classes and objects are not.
+INTERPOLATED = {"image": "valid", "variance": "valid", "target_image": "target_valid"}
+NUMBERED = {"class_map": -1, "instances": -1}
+PLANES = ("valid", "target_valid", *INTERPOLATED, *NUMBERED)
 
 
 def dihedral_turn(planes: Tensor, element: Tensor) -> Tensor:
@@ -39,7 +44,7 @@ def random_dihedral(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Batch
     """Exact symmetries of the pixel grid; images that are not square turn by half turns only.
 
     Args:
-        batch: with (B, C, H, W) ``image``, ``valid`` and perhaps ``variance``.
+        batch: with (B, C, H, W) ``image``, ``valid``, and perhaps variance and maps.
         quarter_turns: whether to turn.
         mirror: whether to mirror half of the images.
     """
@@ -49,21 +54,27 @@ def random_dihedral(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Batch
     mirrored = torch.rand(n, device=device) < (0.5 if mirror else 0.0)
     if rows == columns:
         element = turns + 4 * mirrored
-        return batch | {key: dihedral_turn(batch[key], element) for key in PLANES if key in batch}
+        return batch | _moved(batch, lambda planes: dihedral_turn(planes, element))
     half_turn, mirrored = (turns % 2 == 1).view(-1, 1, 1, 1), mirrored.view(-1, 1, 1, 1)
-    moved = {}
-    for key in PLANES:
-        if key in batch:
-            planes = torch.where(mirrored, batch[key].flip(-1), batch[key])
-            moved[key] = torch.where(half_turn, planes.flip(-1, -2), planes)
-    return batch | moved
+
+    def turn(planes: Tensor) -> Tensor:
+        planes = torch.where(mirrored, planes.flip(-1), planes)
+        return torch.where(half_turn, planes.flip(-1, -2), planes)
+
+    return batch | _moved(batch, turn)
+
+
+def _moved(batch: Batch, move: Callable[[Tensor], Tensor]) -> Batch:
+    """What ``move`` makes of the planes (B, C, H, W) of each key that has them; maps (B, H, W) count as one plane."""
+    planes = {key: batch[key] for key in PLANES if key in batch}
+    return {key: move(of) if of.ndim == 4 else move(of[:, None])[:, 0] for key, of in planes.items()}
 
 
 def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterator[Batch]:
     """The batch in each of the orientations from which :func:`random_dihedral` draws, as it stands first.
 
     Args:
-        batch: with (B, C, H, W) ``image``, ``valid`` and perhaps ``variance``.
+        batch: with (B, C, H, W) ``image``, ``valid``, and perhaps variance and maps.
         quarter_turns: whether to turn; by half turns only where H ≠ W.
         mirror: whether to mirror.
     """
@@ -71,8 +82,47 @@ def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterat
     turns = ((0, 1, 2, 3) if rows == columns else (0, 2)) if quarter_turns else (0,)
     for flipped in (False, True) if mirror else (False,):
         for turn in turns:
-            moved = {key: batch[key].flip(-1) if flipped else batch[key] for key in PLANES if key in batch}
-            yield batch | {key: torch.rot90(planes, turn, (-2, -1)) for key, planes in moved.items()}
+
+            def move(planes: Tensor, turn: int = turn, flipped: bool = flipped) -> Tensor:
+                return torch.rot90(planes.flip(-1) if flipped else planes, turn, (-2, -1))
+
+            yield batch | _moved(batch, move)
+
+
+def random_crops(batch: Batch, *, size_pix: int, crops: int) -> Batch:
+    """Square parts of each image at random places, the same of every plane and map.
+
+    Args:
+        batch: with (B, C, H, W) ``image`` and maps; a target that is finer by a factor is cut in its own pixels.
+        size_pix: rows and columns of a part.
+        crops: parts of each image; the batch becomes so many times as large, and what is not cut is repeated.
+
+    Raises:
+        ConfigError: the images are smaller than the part.
+    """
+    image = batch["image"]
+    rows, columns = image.shape[-2:]
+    if size_pix > min(rows, columns):
+        raise ConfigError(
+            f"augment.crop_pix={size_pix} is larger than the images of {rows} × {columns} pixels; give at most "
+            f"{min(rows, columns)}, or null to take them whole."
+        )
+    n = len(image) * crops
+    top = torch.randint(0, rows - size_pix + 1, (n,), device=image.device).tolist()
+    left = torch.randint(0, columns - size_pix + 1, (n,), device=image.device).tolist()
+
+    def cut(planes: Tensor) -> Tensor:
+        if not any(planes.stride()[-2:]):  # one value expanded to all pixels
+            return planes[:1, ..., :size_pix, :size_pix].expand(n, -1, -1, -1)
+        times = planes.shape[-1] // columns
+        side = size_pix * times
+        parts = [
+            planes[i // crops, :, top[i] * times :, left[i] * times :][:, :side, :side] for i in range(n)
+        ]
+        return torch.stack(parts)
+
+    whole = {key: values.repeat_interleave(crops, 0) for key, values in batch.items() if key not in PLANES}
+    return whole | _moved(batch, cut)
 
 
 def random_affine(
@@ -84,13 +134,13 @@ def random_affine(
     a map; that neighbouring pixels become correlated is not followed.
 
     Args:
-        batch: with (B, C, H, W) ``image`` and ``valid``.
+        batch: with (B, C, H, W) ``image`` and ``valid``, and perhaps variance and maps.
         rotate: turn by 'any' angle, by 'quarter' turns or by 'none'.
         mirror: whether to mirror half of the images.
         zoom: least and greatest magnification; drawn uniformly in its logarithm.
         shift_pix: greatest shift in x and in y, in pixels.
     """
-    image, valid = batch["image"], batch["valid"]
+    image = batch["image"]
     n, device = len(image), image.device
     turns = torch.rand(n, device=device) * 4
     angle = {"any": turns, "quarter": turns.floor(), "none": 0 * turns}[rotate] * (math.pi / 2)
@@ -99,8 +149,11 @@ def random_affine(
     shift = (2 * torch.rand(n, 2, device=device) - 1) * shift_pix
     mirrored = torch.rand(n, device=device) < (0.5 if mirror else 0.0)
     matrix = affine_matrix(angle, magnification, shift, mirrored)
-    moved, inside = resample(image, valid, matrix)
-    result = batch | {"image": moved, "valid": inside}
-    if "variance" in batch:
-        result["variance"] = resample(batch["variance"], valid, matrix)[0]
-    return result
+    moved = {}
+    for key, of in INTERPOLATED.items():
+        if key in batch:
+            scaled = matrix.clone()
+            scaled[..., 2] *= batch[key].shape[-1] / image.shape[-1]  # of a target in finer pixels
+            moved[key], moved[of] = resample(batch[key], batch[of], scaled)
+    moved |= {key: nearest(batch[key], matrix, fill) for key, fill in NUMBERED.items() if key in batch}
+    return batch | moved

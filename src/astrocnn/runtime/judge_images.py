@@ -1,0 +1,127 @@
+"""How predicted images are measured against their targets, and shown."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.table import Table
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+
+from astrocnn.batch import Batch, to_device
+from astrocnn.functional.image_summary import summarise_images
+from astrocnn.functional.images import ImageSums, image_sums, joined, typical_and_worst
+from astrocnn.networks.blocks import middle_of
+from astrocnn.progress import track
+from astrocnn.report.history import History
+from astrocnn.report.image_page import write_image_report
+from astrocnn.report.image_tables import print_image_summary
+from astrocnn.runtime.judge import Judge, Judged, Predicted
+from astrocnn.tasks.image_to_image import ImageToImageTask
+
+__all__ = ["ImageJudge"]
+
+EXAMPLES = 4  # of either kind
+BINS = 64  # of true against predicted values
+
+
+class ImageJudge(Judge):
+    """Of predicted images, against the training mean and, where they are of one kind, the input itself."""
+
+    facts = ("planes",)
+    task: ImageToImageTask
+
+    def measure(
+        self,
+        split: str,
+        *,
+        options: DictConfig,
+        seed: int,
+        said: Predicted | None = None,
+        prevalence: Any = None,
+    ) -> Judged:
+        """Figures of every plane, and a table of the images."""
+        del said, prevalence
+        task, rows = self.task, self.data.rows(split)
+        edges = task.target_scale.edges(BINS)
+        ours: list[ImageSums] = []
+        others: dict[str, list[ImageSums]] = {}
+        for batch, found in self._said(rows, f"predicting {split}"):
+            sides = found.shape[2:]
+            target, valid = task.compared(batch, sides)
+            ours.append(image_sums(found, target, valid, edges=edges))
+            for name, guess in task.trivial(batch, sides).items():
+                others.setdefault(name, []).append(image_sums(guess, target, valid))
+        sums = joined(ours)
+        metrics = summarise_images(
+            sums,
+            planes=task.planes,
+            trivial={name: joined(parts) for name, parts in others.items()},
+            units=self.data.spec.target_units,
+            edges=edges.double().cpu().numpy(),
+            n_bootstrap=options.n_bootstrap,
+            seed=seed,
+        )
+        return Judged(metrics, {"images": self._table(sums, rows)}, shown=(sums, rows))
+
+    @torch.inference_mode()
+    def _said(self, rows: NDArray[np.int64], description: str) -> Iterator[tuple[Batch, torch.Tensor]]:
+        """Each batch of these rows, on the device, and the images that the task makes of it."""
+        loader = self.data.loader(rows)
+        for batch in track(loader, description, total=len(loader)):
+            moved = to_device(batch, str(self.task.device))
+            yield moved, self.task.predict(moved)["target_image"]
+
+    def _table(self, sums: ImageSums, rows: NDArray[np.int64]) -> Table:
+        """One row an image: its root-mean-square error, structural similarity and sums, plane by plane."""
+        table = self.data.catalog[rows]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rmse = np.sqrt(sums.squares / sums.n)
+        for k, plane in enumerate(self.task.planes):
+            columns = {"rmse": rmse, "ssim": sums.ssim, "sum": sums.predicted, "true_sum": sums.true}
+            for name, values in columns.items():
+                table[f"{name}_{plane}"] = values[:, k]
+        table.meta = {"PLANES": ",".join(self.task.planes)}
+        return table
+
+    def show(
+        self,
+        path: Path,
+        *,
+        metrics: Mapping[str, Any],
+        judged: Judged,
+        history: History,
+        run_info: Mapping[str, Any],
+    ) -> None:
+        """The page with spectra and galleries, and the short table."""
+        spec = self.data.spec
+        write_image_report(
+            path,
+            title=str(run_info.get("title", "astrocnn")),
+            metrics=metrics,
+            examples=self._examples(*judged.shown),
+            history=history,
+            run_info=run_info,
+            bands=list(spec.bands),
+            pixel_scale_arcsec=spec.pixel_scale_arcsec,
+        )
+        print_image_summary(metrics, path)
+
+    def _examples(self, sums: ImageSums, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
+        """Images of ordinary error, and of the greatest."""
+        examples = []
+        for title, places in zip(("Typical", "Worst"), typical_and_worst(sums, EXAMPLES), strict=True):
+            for place in places.tolist():
+                for batch, found in self._said(rows[[place]], "examples"):
+                    target, valid = self.task.compared(batch, found.shape[2:])
+                    image = {key: batch[key] for key in ("image", "valid")}
+                    if found.shape[-1] < batch["image"].shape[-1]:  # of a network without padding
+                        image = {key: middle_of(of, found.shape[2:]) for key, of in image.items()}
+                    planes = {**image, "target": target, "target_valid": valid, "prediction": found}
+                    examples.append(
+                        {"id": str(self.data.catalog["id"][rows[place]]), "title": title}
+                        | {key: of[0].cpu().numpy() for key, of in planes.items()}
+                    )
+        return examples

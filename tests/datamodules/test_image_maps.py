@@ -1,0 +1,110 @@
+"""Images with maps, from files to batches."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from astrocnn.datamodules.image_maps import ImagePairDataModule, SegmentationMapDataModule
+from astrocnn.datamodules.scenes import SceneDataModule
+from astrocnn.errors import DataError
+
+N = 20
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path, rng = tmp_path_factory.mktemp("maps"), np.random.default_rng(0)
+    for name in ("images", "labels", "targets"):
+        (path / name).mkdir()
+    for n in range(N):
+        image = rng.normal(size=(2, 10, 10)).astype(np.float32)
+        fits.writeto(path / f"images/{n:02d}.fits", image, fits.Header({"BAND1": "g", "BAND2": "r"}))
+        fits.writeto(path / f"labels/l{n:02d}.fits", rng.integers(0, 3, (10, 10)).astype(np.int16))
+        fits.writeto(path / f"targets/{n:02d}.fits", 2 * image, fits.Header({"BUNIT": "nJy"}))
+    return path
+
+
+def segmentation(folder, **options):
+    labels = {"files": f"{folder}/labels/l*.fits"}
+    return SegmentationMapDataModule(images=f"{folder}/images/*.fits", class_map=labels, **options)
+
+
+def test_classes_are_those_of_the_maps_and_images_are_split(folder):
+    data = segmentation(folder)
+    spec = data.probe()
+    assert spec.classes == ("0", "1", "2")
+    assert spec.maps == {"class_map": (10, 10)}
+    assert data.filled()["classes"] == ["0", "1", "2"]
+    data.setup()
+    assert [len(data.rows(split)) for split in ("train", "val", "test")] == [14, 2, 4]
+    batch = next(iter(data.loader(data.rows("test"))))
+    first = fits.getdata(folder / f"labels/l{data.catalog['id'][data.rows('test')[0]]}.fits")
+    np.testing.assert_array_equal(batch["class_map"][0], first)
+
+
+def test_named_classes_bound_the_maps(folder):
+    data = segmentation(folder, classes=["sky", "source"])
+    with pytest.raises(DataError, match="holds 2, but the classes are numbered 0 to 1"):
+        data.setup()
+    with pytest.raises(DataError, match="at least two classes"):
+        segmentation(folder, classes=["sky"]).probe()
+
+
+def test_no_maps_are_asked_for(folder):
+    with pytest.raises(DataError, match=r"data\.class_map\.files="):
+        SegmentationMapDataModule(images=f"{folder}/images/*.fits").probe()
+    with pytest.raises(DataError, match=r"data\.target\.files="):
+        ImagePairDataModule(images=f"{folder}/images/*.fits").probe()
+
+
+def test_the_users_table_of_objects_needs_positions(folder, tmp_path):
+    Table({"id": ["00"], "x": [1.0]}).write(tmp_path / "objects.csv")
+    with pytest.raises(DataError, match=r"'y'.*data\.objects"):
+        segmentation(folder, objects=str(tmp_path / "objects.csv")).objects()
+
+
+def pairs(folder, **options):
+    target = {"files": f"{folder}/targets/*.fits"}
+    return ImagePairDataModule(images=f"{folder}/images/*.fits", target=target, **options)
+
+
+def test_planes_of_a_target_have_the_names_of_the_bands_where_they_are_as_many(folder):
+    data = pairs(folder)
+    spec = data.probe()
+    assert (spec.target_bands, spec.target_units) == (("g", "r"), ("nJy", "nJy"))
+    assert data.filled()["target_bands"] == ["g", "r"]
+    batch = data.gather(np.arange(3))
+    assert bool((batch["target_image"] == 2 * batch["image"]).all())
+    assert pairs(folder, target_bands=["mass", "age"]).probe().target_bands == ("mass", "age")
+    with pytest.raises(DataError, match="1 names for 2 planes"):
+        pairs(folder, target_bands=["mass"]).probe()
+
+
+def test_another_size_of_maps_finds_no_old_cache(folder, tmp_path):
+    data = segmentation(folder)
+    data.setup()
+    first = data.reader.packed.folder
+    other = pairs(folder)
+    other.setup()
+    assert other.reader.packed.folder != first
+
+
+def test_simulated_scenes_have_maps_objects_and_their_own_split(tmp_path):
+    data = SceneDataModule(root=str(tmp_path), n_scenes=6, size=128, density=20, n_workers=1)
+    assert data.probe().maps == {"class_map": (128, 128), "instances": (128, 128)}
+    data.setup()
+    assert [len(data.rows(split)) for split in ("train", "val", "test")] == [4, 1, 1]
+    batch = data.gather(np.arange(6))
+    objects = data.objects()
+    for n, name in enumerate(data.catalog["id"]):
+        mine = objects[(objects["id"] == name) & ~objects["ignore"]]
+        numbers = set(batch["instances"][n].unique().tolist()) - {0, -1}
+        assert numbers <= set(mine["number"].tolist())
+        for row in mine[mine["scored"]]:  # the pixel of its centre is its own, or that of a brighter one
+            x, y = round(row["x"]), round(row["y"])
+            if 0 <= x < 128 and 0 <= y < 128 and batch["instances"][n, y, x] == row["number"]:
+                assert batch["class_map"][n, y, x] == row["label"]
+    assert json.loads((data.folder / "simulation.json").read_text())["options"]["n_scenes"] == 6

@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from astrocnn.io.writers import write_cutout, write_planes
+from astrocnn.io.writers import write_cutout, write_labels, write_planes
 
 
 @pytest.fixture
@@ -78,3 +78,21 @@ def test_planes_and_volumes_of_numbers_are_read_back(tmp_path: Path) -> None:
         hdus.verify("exception")
         assert hdus[1].data.shape == (2, 3, 4)
         assert "CTYPE1" not in hdus[1].header
+
+
+def test_labels_are_extensions_with_one_wcs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    maps = {
+        "CLASS": rng.integers(-1, 5, (6, 9)).astype(np.int16),
+        "INSTANCE": rng.integers(-1, 70_000, (6, 9)).astype(np.int32),
+    }
+    place = {"ra": 200.0, "dec": 5.0, "x_pix": 4.0, "y_pix": 2.5, "pixel_scale_arcsec": 0.2}
+    write_labels(tmp_path / "a.fits", maps, **place)
+    with fits.open(tmp_path / "a.fits") as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "CLASS", "INSTANCE"]
+        for name, labels in maps.items():
+            assert hdus[name].data.dtype.newbyteorder("=") == labels.dtype
+            assert np.array_equal(hdus[name].data, labels)
+            ra, dec = WCS(hdus[name].header).pixel_to_world_values(4.0, 2.5)
+            assert (ra, dec) == (pytest.approx(200.0, abs=1e-10), pytest.approx(5.0, abs=1e-10))

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.image_maps import ImagePairDataModule
@@ -43,6 +44,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
         sim_seed: int = 0,
         n_workers: int | None = None,
         n_bands: int | None = None,
+        target_bands: Sequence[str] | None = None,
         image_size: int | Sequence[int] | None = None,
         pixel_scale_arcsec: float | None = None,
         seed: int = 0,
@@ -53,6 +55,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
         super().__init__(
             bands=tuple(bands),
             n_bands=n_bands,
+            target_bands=target_bands,
             image_size=image_size,
             pixel_scale_arcsec=pixel_scale_arcsec,
             seed=seed,
@@ -61,7 +64,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
             on_bad=on_bad,
         )
         self.bands, self.n_workers = tuple(bands), n_workers
-        self.simulated = {
+        self.simulated: dict[str, Any] = {
             "n_images": n_images,
             "size": size,
             "depth": depth,

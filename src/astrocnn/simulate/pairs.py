@@ -105,11 +105,11 @@ def _make(job: Job) -> Rows:
                 bands=options.bands,
                 ra=columns["ra"][n],
                 dec=columns["dec"][n],
-                x_pix=columns["x"][n],
-                y_pix=columns["y"][n],
+                x_pix=chunk.place[n, 0],
+                y_pix=chunk.place[n, 1],
                 pixel_scale_arcsec=options.pixel_scale_arcsec,
             )
-    return {"split": chunk.split, **columns}
+    return columns
 
 
 def _write_catalog(folder: Path, ids: list[str], columns: Rows) -> None:

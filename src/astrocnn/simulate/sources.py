@@ -12,7 +12,7 @@ from astrocnn.simulate.draw import stars_at
 from astrocnn.simulate.population import Columns, magnitudes, source_redshifts, take
 from astrocnn.simulate.templates import Colours
 
-__all__ = ["DISC", "IRREGULAR", "SPHEROID", "STAR", "Parts", "draw_sources"]
+__all__ = ["DISC", "IRREGULAR", "SPHEROID", "STAR", "Parts", "components", "draw_sources", "galaxies_of"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -61,7 +61,7 @@ def draw_sources(
         Columns ``label`` (1 star, 2 spheroid, 3 disc, 4 irregular), ``mag`` (AB, i), ``z`` (NaN for stars),
         ``radius`` (half-light, arcsec; 0 for stars), (N,) each; and the components.
     """
-    galaxies = _galaxies(rng, n_galaxies)
+    galaxies = galaxies_of(rng, magnitudes(rng, n_galaxies, *GALAXY_MAG_RANGE))
     stars = {
         "label": np.full(n_stars, float(STAR)),
         "mag": magnitudes(rng, n_stars, *STAR_MAG_RANGE, slope=STAR_SLOPE),
@@ -70,21 +70,26 @@ def draw_sources(
     }
     objects = {name: np.concatenate([galaxies[name], stars[name]]) for name in galaxies}
     objects = take(objects, np.argsort(objects["mag"], kind="stable"))
+    return objects, components(rng, objects, colours)
+
+
+def components(rng: np.random.Generator, objects: Columns, colours: Colours) -> Parts:
+    """The components of objects that have the columns of :func:`draw_sources`."""
     forms = {STAR: _stars, SPHEROID: _spheroids, DISC: _discs, IRREGULAR: _irregulars}
     parts = []
     for label, form in forms.items():
         rows = np.flatnonzero(objects["label"] == label)
         drawn = form(rng, take(objects, rows), colours)
         parts.append(Parts(rows[drawn.owner], drawn.flux, drawn.columns))
-    return objects, _joined(parts)
+    return _joined(parts)
 
 
-def _galaxies(rng: np.random.Generator, n: int) -> Columns:
-    """Magnitudes with counts as 10^(0.3 i), redshifts and sizes that go with them, and the form.
+def galaxies_of(rng: np.random.Generator, mag: Array) -> Columns:
+    """Redshifts, sizes and forms of galaxies of given magnitudes, as columns of :func:`draw_sources`.
 
     The half-light radius is 0.35″ at i = 24 and goes as 10^(-0.12 i), scattered by 0.2 dex; spheroids have 0.7 of it.
     """
-    mag = magnitudes(rng, n, *GALAXY_MAG_RANGE)
+    n = len(mag)
     spheroid = np.interp(mag, MAG_NODES, SPHEROID_SHARE)
     irregular = np.interp(mag, MAG_NODES, IRREGULAR_SHARE)
     u = rng.random(n)

@@ -37,7 +37,7 @@ def _lines(items: Iterable[T], description: str, total: int) -> Iterator[T]:
             last = now
             rate = done / (now - start)
             print(
-                f"{description}: {done}/{total}, {rate:.0f}/s, {(total - done) / rate:.0f} s left",
+                f"{description}: {done}/{total}, {rate:.3g}/s, {(total - done) / rate:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )

@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from astrocnn.io.writers import write_cutout
+from astrocnn.io.writers import write_cutout, write_labels
 
 
 @pytest.fixture
@@ -59,3 +59,21 @@ def test_equal_cutouts_are_equal_bytes(tmp_path: Path) -> None:
     for name in "ab":
         write_cutout(tmp_path / f"{name}.fits", np.ones((1, 4, 4), np.float32), bands=("i",), **place)
     assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+
+
+def test_labels_are_extensions_with_one_wcs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    maps = {
+        "CLASS": rng.integers(-1, 5, (6, 9)).astype(np.int16),
+        "INSTANCE": rng.integers(-1, 70_000, (6, 9)).astype(np.int32),
+    }
+    place = {"ra": 200.0, "dec": 5.0, "x_pix": 4.0, "y_pix": 2.5, "pixel_scale_arcsec": 0.2}
+    write_labels(tmp_path / "a.fits", maps, **place)
+    with fits.open(tmp_path / "a.fits") as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "CLASS", "INSTANCE"]
+        for name, labels in maps.items():
+            assert hdus[name].data.dtype.newbyteorder("=") == labels.dtype
+            assert np.array_equal(hdus[name].data, labels)
+            ra, dec = WCS(hdus[name].header).pixel_to_world_values(4.0, 2.5)
+            assert (ra, dec) == (pytest.approx(200.0, abs=1e-10), pytest.approx(5.0, abs=1e-10))

@@ -42,6 +42,26 @@ PARAMETERS = {
         ),
     ],
     "morpheus": [({"in_channels": 4, "n_outputs": 5}, 75_421)],
+    # VGG-16's convolutions and dense layers, scores and transposed convolutions, for 21 classes
+    "fcn": [
+        (
+            {"in_channels": 3, "n_outputs": 21, "width": 64, "batch_norm": False, "stride": stride},
+            14_714_688 + (49 * 512 + 1) * 4096 + 4097 * 4096 + 4097 * 21 + finer,
+        )
+        for stride, finer in (
+            (32, 0),
+            (16, 513 * 21 + 21 * 21 * 16),
+            (8, (513 + 257) * 21 + 2 * 21 * 21 * 16),
+        )
+    ],
+    "probabilistic_unet": [({"in_channels": 3, "n_outputs": 24, "depth": 6, "width": 32}, 17_954_736)],
+    # the paper has one number for each of 2,336 maps: a bias; batch normalisation has two
+    "unet3d": [
+        ({"in_channels": 3, "n_outputs": 3, "width": 32, "batch_norm": False}, 19_069_955),
+        ({"in_channels": 3, "n_outputs": 3, "width": 32}, 19_069_955 + 2_336),
+    ],
+    # segmentation_models.pytorch's Unet("resnet18") has 14,328,209, with a last convolution of 3×3
+    "unet_timm": [({"in_channels": 3, "n_outputs": 1}, 14_328_209 - 16 * 9 + 16)],
     "deeplens": [
         ({"in_channels": 1, "n_outputs": 1}, 3_508_545),
         ({"in_channels": 4, "n_outputs": 1}, 3_513_249),
@@ -49,7 +69,13 @@ PARAMETERS = {
 }
 
 
+CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+
+
 def target_of(path):
+    if path.stem == "unet_timm":
+        pytest.importorskip("timm", reason="pip install 'astrocnn[zoo]'")
     module, name = OmegaConf.load(path)["_target_"].rsplit(".", 1)
     return getattr(importlib.import_module(module), name)
 
@@ -92,9 +118,20 @@ def test_options_are_keyword_only(config):
 
 def test_forward_and_backward(config):
     network, shape = build(config, n_outputs=3)
-    output = network(torch.randn(4, *shape))
-    assert output.shape == outputs_of(config, 4, 3, shape[1:])
-    output.square().sum().backward()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim == 1:
+                parameter += 0.1  # opens branches that begin with a scale of zero
+    expected = outputs_of(config, 4, 3, shape[1:])
+    images = torch.randn(4, *shape)
+    if getattr(network, "variational", False):
+        found = network.training_outputs(images, torch.rand(expected))
+        output, kl = found["outputs"], found["kl"]
+        assert kl.shape == (4,)
+    else:
+        output, kl = network(images), torch.zeros(4)
+    assert output.shape == expected
+    (output.square().sum() + kl.sum()).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -122,7 +159,8 @@ def test_channels_last_is_the_same(config):
     network.eval()
     images = torch.randn(2, *shape)
     expected = network(images)
-    result = network.to(memory_format=torch.channels_last)(images.to(memory_format=torch.channels_last))
+    last = LAST[images.ndim - 2]
+    result = network.to(memory_format=last)(images.to(memory_format=last))
     torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -158,8 +196,44 @@ def test_least_size_is_named_and_enough(config):
     least = build(config)[0].least_size
     network, shape = build(config, size=[least] * len(size))
     assert network(torch.randn(2, *shape)).shape == outputs_of(config, 2, 2, shape[1:])
-    with pytest.raises(ConfigError, match=f"at least {least}×{least} pixels"):
+    with pytest.raises(ConfigError, match=f"at least {'×'.join([str(least)] * len(size))} (pixels|voxels)"):
         build(config, size=[least - 1] * len(size))[0](torch.randn(2, channels, *[least - 1] * len(size)))
+
+
+def test_maps_of_a_window_depend_on_half_a_field_around_it(config):
+    """A NaN spreads to all that depends on it, and beyond the field of a window it does not come in."""
+    if not getattr(target_of(config), "per_pixel", False):
+        pytest.skip("gives no maps")
+    network, (channels, *size) = build(config)
+    network.double().eval()  # sums stay local in double precision: no fast transforms
+    if network.half_field is None:
+        images = torch.zeros(1, channels, *size, dtype=torch.double)
+        images[..., 0] = torch.nan
+        assert network(images).isnan().all()
+        return
+    step = network.multiple
+    first = (network.half_field // step + 1) * step  # of the window
+    images = torch.zeros(1, channels, *[step] * (len(size) - 1), 2 * first + step, dtype=torch.double)
+    images[..., : first - network.half_field] = torch.nan
+    images[..., first + step + network.half_field :] = torch.nan
+    assert network(images)[..., first : first + step].isfinite().all()
+    images[..., first - network.half_field] = torch.nan
+    inside = network(images)[..., first : first + step].isnan().any()
+    assert inside or config.stem == "unet_timm"  # which may say more than is needed
+
+
+def test_variational_networks_sample(config):
+    if not getattr(target_of(config), "variational", False):
+        pytest.skip("is not variational")
+    network, shape = build(config, n_outputs=3)
+    network.eval()
+    images = torch.randn(2, *shape)
+    samples = network.sample(images, 4)
+    assert samples.shape == (4, *outputs_of(config, 2, 3, shape[1:]))
+    assert (samples.std(dim=0) > 0).float().mean() > 0.5
+    assert not torch.equal(samples[0], samples[1])
+    kl = network.training_outputs(images, torch.rand(outputs_of(config, 2, 3, shape[1:])))["kl"]
+    assert (kl > 0).all()
 
 
 def test_wrong_number_of_bands(config):
@@ -176,7 +250,7 @@ def test_init_options(config):
     options = {"image_size": size} if "image_size" in inspect.signature(cls).parameters else {}
     for init in ("he", "glorot", "lecun", "truncated_normal", "default"):
         network = cls(in_channels=channels, n_outputs=1, init=init, **options)
-        assert any(isinstance(layer, nn.Conv2d) for layer in network.modules())
+        assert any(isinstance(layer, CONVOLUTIONS) for layer in network.modules())
     with pytest.raises(ConfigError, match="init='xavier' is not known"):
         cls(in_channels=channels, n_outputs=1, init="xavier", **options)
 

@@ -1,4 +1,4 @@
-"""The U-Net's sizes, its field of view, and its paper."""
+"""The U-Net's sizes and its paper; its field of view is in test_field.py."""
 
 import pytest
 import torch
@@ -28,28 +28,6 @@ def test_the_papers_sizes() -> None:
             network(torch.empty(1, 1, 572, 570))
         with pytest.raises(ConfigError, match="at least 188×188 pixels"):
             network(torch.empty(1, 1, 187, 187))
-
-
-@pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "bilinear"])
-def test_the_field_of_view_is_what_gradients_reach(
-    depth: int, upsampling: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        nn.functional, "max_pool2d", nn.functional.avg_pool2d
-    )  # of which every pixel has a gradient
-    network = random_unet(depth=depth, upsampling=upsampling)
-    step, far = 2**depth, network.half_field
-    side = 2 * (-(-far // step) + 1) * step
-    middle = side // 2  # where a cell of the deepest map begins
-    reached = []
-    for pixel in range(middle, middle + step):
-        images = torch.ones(1, 1, side, side, dtype=torch.double, requires_grad=True)
-        network(images)[0, 0, pixel, pixel].backward()
-        reached.append(images.grad[0, 0].abs().sum(0).nonzero().flatten())
-    # all that the window of one cell sees, and nothing more
-    assert middle - int(torch.cat(reached).min()) == far
-    assert int(torch.cat(reached).max()) - (middle + step - 1) == far
 
 
 def test_valid_maps_are_the_middle_of_same_ones() -> None:
@@ -102,3 +80,17 @@ def test_sizes_without_padding(upsampling: str) -> None:
 def test_options_that_are_none(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         UNet(**{**SMALL, **options})
+
+
+@pytest.mark.parametrize("size", [16, 13])
+def test_finer_pixels_come_from_channels_in_their_order(size: int) -> None:
+    plain = UNet(in_channels=2, n_outputs=4, depth=1, width=4).eval()
+    finer = UNet(in_channels=2, n_outputs=1, depth=1, width=4, upscale=2).eval()
+    finer.load_state_dict(plain.state_dict())
+    images = torch.randn(1, 2, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        channels, maps = plain(images), finer(images)
+    assert maps.shape == (1, 1, 2 * size, 2 * size)
+    for number in range(4):  # left to right, then down, within a pixel
+        torch.testing.assert_close(maps[:, 0, number // 2 :: 2, number % 2 :: 2], channels[:, number])
+    assert not finer.per_pixel

@@ -91,3 +91,16 @@ def test_unknown_band() -> None:
 
     with pytest.raises(ConfigError, match="depth='year2' is not known"):
         simulate_lenses("nowhere", depth="year2")
+
+
+def test_correlated_noise_keeps_its_variance_and_knows_its_neighbours() -> None:
+    survey = Survey.of("year10", ("r",), 0.2)
+    image, variance = observe(
+        np.random.default_rng(9), torch.full((1, 1, 900, 900), 50.0), survey, correlated=True
+    )
+    noise = image[0, 0].astype(float) - 50
+    total = noise.var()
+    assert total == pytest.approx(variance.mean(), rel=0.02)
+    for dy, dx, expected in ((0, 1, 1 / 4), (1, 0, 1 / 4), (1, 1, 1 / 16), (0, 2, 0.0), (2, 2, 0.0)):
+        moved = np.roll(noise, (dy, dx), axis=(0, 1))
+        assert (noise * moved).mean() / total == pytest.approx(expected, abs=0.01)

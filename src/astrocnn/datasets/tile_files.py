@@ -58,8 +58,12 @@ class Tile:
         return tuple(plane for plane in (self.image, self.mask, self.variance) if plane is not None)
 
 
-def by_band(tiles: By, hdu: Any) -> tuple[dict[str | None, str], dict[str | None, str | int | None]]:
+def by_band(
+    tiles: By, hdu: Any, *, option: str = "data.tiles"
+) -> tuple[dict[str | None, str], dict[str | None, str | int | None]]:
     """The pattern of the files and the HDU of each band; the one band of a single pattern is None.
+
+    ``option`` names the patterns in messages.
 
     Raises:
         ConfigError: there is no band, or HDUs are for other bands than patterns.
@@ -76,10 +80,10 @@ def by_band(tiles: By, hdu: Any) -> tuple[dict[str | None, str], dict[str | None
     else:
         patterns = {None: str(tiles)}
     if not patterns:
-        raise ConfigError("data.tiles={} or data.hdu=[] is empty; give a pattern, or one pattern a band.")
+        raise ConfigError(f"{option}={{}} or data.hdu=[] is empty; give a pattern, or one pattern a band.")
     if hdus is not None and set(hdus) != set(patterns):
         raise ConfigError(
-            f"data.hdu is for {listed(list(hdus))} but data.tiles has the bands {listed([str(b) for b in patterns])}; "
+            f"data.hdu is for {listed(list(hdus))} but {option} has the bands {listed([str(b) for b in patterns])}; "
             "give one HDU for all, or one for each band."
         )
     return patterns, {band: hdu if hdus is None else hdus[str(band)] for band in patterns}
@@ -93,6 +97,8 @@ def tiles_of(
     layers: Sequence[Layer],
     problems: list[tuple[str, str]],
     watch: Callable[[list[Any]], Iterator[Any]],
+    option: str = "data.tiles",
+    cubes: bool = False,
 ) -> Iterator[tuple[Tile, SkyWcs | None]]:
     """The tiles that ``pattern`` matches, in the order of their paths, each with its WCS.
 
@@ -103,12 +109,15 @@ def tiles_of(
         layers: the masks and variances that belong to them.
         problems: (file, reason) is added of each tile that cannot be used.
         watch: passes the files on, and shows how far they are.
+        option: names the pattern in messages.
+        cubes: whether an image may have several planes; there are then as many of its variance, and of its mask as
+            many or one.
 
     Raises:
         DataError: a pattern matches nothing.
     """
-    files = found(pattern, "data.tiles" if band is None else f"data.tiles.{band}")
-    partners = {of.option: _partners(of, band, files) for of in layers if of.files is not None}
+    files = found(pattern, option if band is None else f"{option}.{band}")
+    partners = {of.option: _partners(of, band, files, option) for of in layers if of.files is not None}
     stems = Counter(without_suffix(os.path.basename(path)) for _, path in files)
     shared = os.path.dirname(os.path.commonpath([os.path.abspath(path) for _, path in files]))
     for key, path in watch(files):
@@ -116,7 +125,7 @@ def tiles_of(
         if stems[stem] > 1:
             stem = without_suffix(os.path.relpath(os.path.abspath(path), shared))
         try:
-            chosen, own = image_hdus(path, partial(_chosen, path, hdu, layers))
+            chosen, own = image_hdus(path, partial(_chosen, path, hdu, layers, cubes))
             packed = is_packed(path)
             with_wcs = [(image, header, header.wcs(image, path)) for image, header in chosen]
             if hdu == "all":
@@ -149,22 +158,23 @@ def _chosen(
     path: str,
     hdu: str | int | None,
     layers: Sequence[Layer],
+    cubes: bool,
     images: Iterator[tuple[ImageHdu, TileHeader]],
 ) -> tuple[list[tuple[ImageHdu, TileHeader]], list[ImageHdu]]:
     """The tiles among a file's images, and the images among which its masks and variances are to be found."""
     beside = [_hdu(layer) for layer in layers if layer.files is None and layer.hdu is not None]
     if not beside:
-        return select(path, images, hdu, "data.hdu"), []
+        return select(path, images, hdu, "data.hdu", cubes=cubes), []
     every = list(images)
     rest = [
         (image, header)
         for image, header in every
         if not any(named(image, other) for other in beside if other is not None)
     ]
-    return select(path, iter(rest), hdu, "data.hdu"), [image for image, _ in every]
+    return select(path, iter(rest), hdu, "data.hdu", cubes=cubes), [image for image, _ in every]
 
 
-def _partners(layer: Layer, band: str | None, files: list[tuple[Key, str]]) -> dict[Key, str]:
+def _partners(layer: Layer, band: str | None, files: list[tuple[Key, str]], tiles: str) -> dict[Key, str]:
     """The mask or variance file of each tile's file, by what the wildcards match."""
     option = f"{layer.option}.files"
     pattern = layer.files
@@ -172,7 +182,7 @@ def _partners(layer: Layer, band: str | None, files: list[tuple[Key, str]]) -> d
         if band is None or band not in pattern:
             raise ConfigError(
                 f"{option} is by band ({listed(list(pattern))}) but has none for "
-                f"{'the single pattern of data.tiles' if band is None else band}; give one a band of data.tiles."
+                f"{f'the single pattern of {tiles}' if band is None else band}; give one a band of {tiles}."
             )
         pattern, option = pattern[band], f"{option}.{band}"
     others = found(str(pattern), option)
@@ -191,7 +201,7 @@ def _partners(layer: Layer, band: str | None, files: list[tuple[Key, str]]) -> d
     if not paired:
         raise DataError(
             f"no file of {option} belongs to a tile: what the * match differs ({listed(list(table), most=2)} and "
-            f"{listed([key for key, _ in files], most=2)}); give it the same * as data.tiles."
+            f"{listed([key for key, _ in files], most=2)}); give it the same * as {tiles}."
         )
     return paired
 
@@ -226,10 +236,11 @@ def _plane(
             f"{where}: which HDU is the {role} of {path}, {image.label}, is not clear; its images are "
             f"{content}; choose one with {layer.option}.hdu=..."
         )
-    if match.shape != image.shape:
+    counts = (1, image.n_planes) if isinstance(layer, Mask) else (image.n_planes,)
+    if match.shape != image.shape or match.n_planes not in counts:
         raise DataError(
-            f"{where}, {match.label}: the {role} is {match.shape[0]} × {match.shape[1]} pixels but the tile "
-            f"{path} is {image.shape[0]} × {image.shape[1]}; choose another with {layer.option}.hdu or "
+            f"{where}, {match.label}: the {role} is {' × '.join(map(str, match.axes))} pixels but the tile "
+            f"{path} is {' × '.join(map(str, image.axes))}; choose another with {layer.option}.hdu or "
             f"{layer.option}.files."
         )
     return Plane(where, match, packed)

@@ -5,9 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["gaussian_smooth"]
+__all__ = ["gaussian_smooth", "reach_pix"]
 
 REACH = 3.0  # where the kernel is cut off, in units of its σ
+
+
+def reach_pix(sigma_pix: float) -> int:
+    """How far away a pixel still counts, in pixels."""
+    return math.ceil(REACH * sigma_pix)
 
 
 def gaussian_smooth(image: Tensor, valid: Tensor, sigma_pix: float) -> Tensor:
@@ -34,5 +39,5 @@ def _weights(size: int, sigma_pix: float, *, like: Tensor) -> Tensor:
     """The Gaussian between all pairs of pixels on a line, (size, size)."""
     pixel = torch.arange(size, dtype=like.dtype, device=like.device)
     distance = (pixel[:, None] - pixel).abs()
-    near = distance <= math.ceil(REACH * sigma_pix)
+    near = distance <= reach_pix(sigma_pix)
     return torch.where(near, (-0.5 * (distance / sigma_pix) ** 2).exp(), 0)

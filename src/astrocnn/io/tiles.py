@@ -1,5 +1,6 @@
 """Which images a tile's file holds, from its headers: plain, multi-extension, tile-compressed, or packed as a whole."""
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -35,10 +36,11 @@ class ImageHdu:
 
     Attributes:
         number: of the HDU; ``name`` and ``version`` are its EXTNAME ('' for none) and EXTVER.
-        axes: lengths of all its axes in numpy's order; the leading ones are 1.
+        axes: lengths of all its axes in numpy's order.
         start: the byte of the file, once unpacked, where its header begins; −1 where only astropy reads the file.
         data: the byte where plain pixels of type ``dtype`` begin; −1 for compressed ones.
         stripe: rows and columns that are compressed together; (1, 1) for plain pixels.
+        plane: which of the planes of rows and columns is meant, where there are several.
     """
 
     number: int
@@ -49,6 +51,12 @@ class ImageHdu:
     data: int
     dtype: str
     stripe: tuple[int, int]
+    plane: int = 0
+
+    @property
+    def n_planes(self) -> int:
+        """How many planes of rows and columns there are."""
+        return math.prod(self.axes[:-2])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -75,11 +83,15 @@ class TileHeader:
                 return value
         return default
 
-    def wcs(self, hdu: ImageHdu, path: Path) -> SkyWcs | None:
-        """The image's WCS, or that of a first HDU without an image; None for none."""
+    @property
+    def sky(self) -> Cards:
+        """The cards among which the WCS is: the image's, or those of a first HDU without an image."""
         own = value_of(self.cards, "CTYPE1") or value_of(self.cards, "AMDX1")
-        cards = self.cards if own or value_of(self.primary, "NAXIS") != 0 else self.primary
-        return sky_wcs(cards, *hdu.shape, path=path)
+        return self.cards if own or value_of(self.primary, "NAXIS") != 0 else self.primary
+
+    def wcs(self, hdu: ImageHdu, path: Path) -> SkyWcs | None:
+        """The image's WCS; None for none."""
+        return sky_wcs(self.sky, *hdu.shape, path=path)
 
 
 def value_of(cards: Cards, key: str) -> Any:
@@ -153,7 +165,12 @@ def named(hdu: ImageHdu, wanted: str | int) -> bool:
 
 
 def select(
-    path: Path, images: Iterator[tuple[ImageHdu, TileHeader]], wanted: str | int | None, option: str
+    path: Path,
+    images: Iterator[tuple[ImageHdu, TileHeader]],
+    wanted: str | int | None,
+    option: str,
+    *,
+    cubes: bool = False,
 ) -> list[tuple[ImageHdu, TileHeader]]:
     """The images of a file that are tiles.
 
@@ -162,9 +179,10 @@ def select(
         images: its images.
         wanted: None takes the first; a number or name all that it names; 'all' every one.
         option: names the choice in messages, 'data.hdu'.
+        cubes: whether an image may have several planes.
 
     Raises:
-        DataError: there is none, or one with several planes.
+        DataError: there is none, or one with several planes where these are not wanted.
     """
     seen, chosen = [], []
     for hdu, header in images:
@@ -179,7 +197,7 @@ def select(
             raise DataError(f"{path} holds no image; take files with images ({option} picks one of several).")
         raise DataError(f"{path} has no image HDU {wanted!r}; it has {content}; choose one with {option}=...")
     for hdu, _ in chosen:
-        if any(length != 1 for length in hdu.axes[:-2]):
+        if hdu.n_planes != 1 and not cubes:
             raise DataError(
                 f"{path}, {hdu.label}: {' × '.join(map(str, hdu.axes))} pixels; a tile is one plane of rows and "
                 f"columns; write a file or an HDU a band, or choose another HDU with {option}=..."

@@ -85,7 +85,7 @@ class OpenImage:
                     plain = np.memmap(file, hdu.dtype, "r", hdu.data, hdu.axes)
                 except (ValueError, OSError) as error:
                     raise self._changed() from error
-                self._pixels = np.asarray(plain).reshape(hdu.shape)
+                self._pixels = np.asarray(plain).reshape(-1, *hdu.shape)[hdu.plane]
             else:
                 self._section = self._by_astropy(stack, path if whole is None else again(whole))
             self._scale = self._scaling()
@@ -169,9 +169,9 @@ class OpenImage:
                 f"{self.path}, {self.hdu.label}: {y1 - y0} × {x1 - x0} pixels are compressed as one; compress the "
                 "image again in smaller parts (fpack does so by default)."
             )
-        leading = (0,) * (len(self.hdu.axes) - 2)
+        leading = np.unravel_index(self.hdu.plane, self.hdu.axes[:-2]) if self.hdu.axes[2:] else ()
         try:
-            return np.asarray(self._section[(*leading, slice(y0, y1), slice(x0, x1))])
+            return np.asarray(self._section[(*map(int, leading), slice(y0, y1), slice(x0, x1))])
         except Exception as error:  # damaged bytes make decoders raise nearly every kind
             return self._damaged(error)
 

@@ -1,4 +1,4 @@
-"""Products on disk: multi-band cutouts and label maps as FITS."""
+"""Products on disk: multi-band cutouts, label maps and planes of numbers as FITS."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.io.cards import Cards, card, filled, header
 
-__all__ = ["write_cutout", "write_labels"]
+__all__ = ["write_cutout", "write_labels", "write_planes"]
 
 Images = NDArray[np.float32]
 BITPIX = {
@@ -94,6 +94,39 @@ def write_labels(
     parts = [_hdu(labels, sky, extension=name) for name, labels in maps.items()]
     with open(path, "wb") as file:
         file.write(b"".join([primary, *parts]))
+
+
+def write_planes(
+    path: str | os.PathLike[str],
+    planes: Mapping[str, NDArray[np.floating]],
+    units: Mapping[str, str],
+    *,
+    ra: float | None = None,
+    dec: float = 0.0,
+    x_pix: float = 0.0,
+    y_pix: float = 0.0,
+    pixel_scale_arcsec: float = 1.0,
+) -> None:
+    """Write maps or volumes of numbers as one FITS file, each an extension of its name with its own unit.
+
+    Args:
+        path: of the file; one that exists is replaced.
+        planes: {name: (H, W) or (D, H, W)}, kept as float32, NaN where there is no data.
+        units: {name: unit}; an empty one is left out.
+        ra: right ascension of the point (``x_pix``, ``y_pix``), degrees, ICRS; None gives no WCS.
+        dec: its declination, degrees.
+        x_pix: 0-based column of that point.
+        y_pix: 0-based row of that point.
+        pixel_scale_arcsec: north is up, east is left.
+    """
+    sky = {} if ra is None else _sky(ra, dec, x_pix, y_pix, pixel_scale_arcsec)
+    primary = header([card("SIMPLE", True), card("BITPIX", 8), card("NAXIS", 0), card("EXTEND", True)])
+    parts = [primary]
+    for name, values in planes.items():
+        unit: Cards = {"BUNIT": (units[name], "unit of the values")} if units[name] else {}
+        parts.append(_hdu(np.asarray(values, np.float32), unit | sky, extension=name))
+    with open(path, "wb") as file:
+        file.write(b"".join(parts))
 
 
 def _sky(ra: float, dec: float, x_pix: float, y_pix: float, pixel_scale_arcsec: float) -> Cards:

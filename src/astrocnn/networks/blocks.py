@@ -1,6 +1,7 @@
 """What several networks share."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
@@ -8,27 +9,41 @@ from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError
 
-__all__ = ["check_images", "middle_of", "padded_to_multiple", "same_conv2d", "sides"]
+__all__ = [
+    "check_images",
+    "check_size",
+    "convolutions",
+    "middle_of",
+    "padded_to_multiple",
+    "same_conv2d",
+    "sides",
+    "sides_of_at_least",
+]
+
+AXES = {2: ("images", "H, W", "pixels"), 3: ("volumes", "D, H, W", "voxels")}
+LAYERS = {2: (nn.Conv2d, nn.BatchNorm2d), 3: (nn.Conv3d, nn.BatchNorm3d)}
 
 Maps = TypeVar("Maps", bound=Tensor | NDArray[Any])
 
 
-def check_images(images: Tensor, *, network: str, in_channels: int, least: int) -> None:
-    """Refuse images that ``network`` cannot take.
+def check_images(images: Tensor, *, network: str, in_channels: int, least: int, dimensions: int = 2) -> None:
+    """Refuse images, or volumes, that ``network`` cannot take.
 
     Raises:
-        ConfigError: not (B, C, H, W), not ``in_channels`` bands, or a side below ``least`` pixels.
+        ConfigError: not (B, C, H, W) or (B, C, D, H, W), not ``in_channels`` bands, or a side below ``least`` pixels.
     """
     shape = tuple(images.shape)
-    if len(shape) != 4 or shape[1] != in_channels:
+    kind, axes, unit = AXES[dimensions]
+    if len(shape) != dimensions + 2 or shape[1] != in_channels:
         raise ConfigError(
-            f"{network} takes images of shape (B, {in_channels}, H, W) and got {shape}; "
+            f"{network} takes {kind} of shape (B, {in_channels}, {axes}) and got {shape}; "
             f"set in_channels (data.bands) to the number of bands."
         )
     if min(shape[2:]) < least:
+        enough, got = "×".join([str(least)] * dimensions), "×".join(map(str, shape[2:]))
         raise ConfigError(
-            f"{network} needs images of at least {least}×{least} pixels and got {shape[2]}×{shape[3]}; "
-            f"use larger cutouts, or a network that reduces its images less."
+            f"{network} needs {kind} of at least {enough} {unit} and got {got}; "
+            f"use larger cutouts, or a network that reduces its {kind} less."
         )
 
 
@@ -42,6 +57,51 @@ def sides(image_size: int | Sequence[int]) -> tuple[int, int]:
     if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
         raise ConfigError(f"image_size={image_size!r} is not a size in pixels; give N or [height, width].")
     return pair
+
+
+def sides_of_at_least(least: int, image_size: int | Sequence[int], *, network: str) -> tuple[int, int]:
+    """(H, W) of the one image size that a network is built for.
+
+    Raises:
+        ConfigError: not a size, or a side below ``least`` pixels.
+    """
+    height, width = sides(image_size)
+    if min(height, width) < least:
+        raise ConfigError(
+            f"{network} needs images of at least {least}×{least} pixels and "
+            f"image_size is {height}×{width}; use larger cutouts."
+        )
+    return height, width
+
+
+def check_size(images: Tensor, size: tuple[int, int], *, network: str) -> None:
+    """Refuse images of another size than the network was built for.
+
+    Raises:
+        ConfigError: they are.
+    """
+    height, width = images.shape[2:]
+    if (height, width) != size:
+        raise ConfigError(
+            f"this {network} was built for images of {size[0]}×{size[1]} pixels and got {height}×{width}; "
+            f"crop the images, or build it with image_size=[{height},{width}] and train it anew."
+        )
+
+
+def convolutions(
+    n_in: int, *widths: int, padding: int = 1, batch_norm: bool = True, dimensions: int = 2
+) -> nn.Sequential:
+    """Convolutions of 3×3 pixels (3×3×3 voxels) to these widths one after the other, each with ReLU.
+
+    With ``batch_norm`` between the two, a convolution has no bias: the normalisation's shift takes its place.
+    """
+    convolution, normalise = LAYERS[dimensions]
+    layers: list[nn.Module] = []
+    for channels, width in pairwise((n_in, *widths)):
+        layers.append(convolution(channels, width, 3, padding=padding, bias=not batch_norm))
+        layers += [normalise(width)] if batch_norm else []
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
 
 
 def same_conv2d(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from astrocnn.errors import ConfigError
 from astrocnn.functional.convolution import output_size
 from astrocnn.functional.initialise import initialise
-from astrocnn.networks.blocks import check_images, same_conv2d, sides
+from astrocnn.networks.blocks import check_images, check_size, same_conv2d, sides_of_at_least
 
 __all__ = ["SimpleCNN"]
 
@@ -43,12 +43,7 @@ class SimpleCNN(nn.Module):
         init: str = "glorot",
     ) -> None:
         super().__init__()
-        height, width = sides(image_size)
-        if min(height, width) < self.least_size:
-            raise ConfigError(
-                f"SimpleCNN needs images of at least {self.least_size}×{self.least_size} pixels and "
-                f"image_size is {height}×{width}; use larger cutouts."
-            )
+        height, width = sides_of_at_least(self.least_size, image_size, network="SimpleCNN")
         if len(dropout) != 5:
             raise ConfigError(
                 f"dropout={list(dropout)} has {len(dropout)} rates; give five: "
@@ -75,13 +70,7 @@ class SimpleCNN(nn.Module):
             ConfigError: images of another number of bands or another size than the network was built for.
         """
         check_images(images, network="SimpleCNN", in_channels=self.in_channels, least=self.least_size)
-        if tuple(images.shape[2:]) != self.image_size:
-            height, width = images.shape[2:]
-            raise ConfigError(
-                f"this SimpleCNN was built for images of {self.image_size[0]}×{self.image_size[1]} pixels "
-                f"and got {height}×{width}; crop the images, or build it with image_size=[{height},{width}] "
-                f"and train it anew."
-            )
+        check_size(images, self.image_size, network="SimpleCNN")
         features = self.features(images)  # (B, 128, H//4, W//4)
         logits: Tensor = self.head(features.flatten(1))  # (B, n_outputs)
         return logits

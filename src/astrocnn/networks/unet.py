@@ -1,14 +1,15 @@
 """The U-Net (Ronneberger+15, arXiv:1505.04597): one raw output for every pixel, at the image's own resolution."""
 
 from collections.abc import Callable
-from itertools import count
+from itertools import count, pairwise
 
 import torch
 from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError, choose
 from astrocnn.functional.initialise import initialise
-from astrocnn.networks.blocks import check_images, middle_of, padded_to_multiple
+from astrocnn.networks.blocks import check_images, convolutions, middle_of, padded_to_multiple
+from astrocnn.networks.field import BILINEAR, CONV3, COPIES, POOL, Layer, half_field
 
 __all__ = ["UNet"]
 
@@ -33,11 +34,14 @@ class UNet(nn.Module):
         batch_norm: normalise each convolution's output (Ioffe & Szegedy 15).
         dropout: probability of dropping a whole map, in the two deepest levels.
         init: name of the initialisation (:func:`~astrocnn.functional.initialise.initialise`); the paper's is He's.
+        upscale: pixels of the maps along one of the image: with r above 1 the last layer gives r² channels a map, which
+            become its finer pixels (Shi+16, arXiv:1609.05158).
 
     Attributes:
         border: how many pixels the maps lose on each side, 92 of the paper's network.
+        multiple: pixels of an image that are one of the deepest map, ``2**depth``.
         half_field: how far beyond a window an input can change what comes out in it, in pixels, when the window begins
-            and ends at multiples of ``2**depth``.
+            and ends at multiples of ``multiple``.
 
     Raises:
         ConfigError: an option is none of these; images of another number of bands, too small, or, with 'valid', of a
@@ -59,32 +63,45 @@ class UNet(nn.Module):
         batch_norm: bool = True,
         dropout: float = 0.0,
         init: str = "he",
+        upscale: int = 1,
     ) -> None:
         super().__init__()
         same = choose("padding", padding, {"same": True, "valid": False})
-        enlarge = choose("upsampling", upsampling, UPSAMPLING)
+        enlarge, enlarging = choose("upsampling", upsampling, UPSAMPLING)
         if depth < 1 or width < 1:
             raise ConfigError(f"depth={depth} and width={width}: a U-Net has at least 1 of each.")
+        if upscale < 1:
+            raise ConfigError(f"upscale={upscale} must be a whole number of pixels, 1 or more.")
         self.in_channels, self.depth, self.same = in_channels, depth, same
-        self.around = {"transposed": 0, "nearest": 1, "bilinear": 1}[upsampling]
+        self.around = enlarging.count(CONV3)
         widths = [width * 2**level for level in range(depth + 1)]
         pad = 1 if same else 0
-        self.down = nn.ModuleList(
-            _double(n_in, n, pad, batch_norm=batch_norm, dropout=dropout if level >= depth - 1 else 0.0)
-            for level, (n_in, n) in enumerate(zip([in_channels, *widths], widths, strict=False))
-        )
+        levels = [
+            convolutions(n_in, n, n, padding=pad, batch_norm=batch_norm)
+            for n_in, n in pairwise([in_channels, *widths])
+        ]
+        for level in levels[-2:] if dropout else ():
+            level.append(nn.Dropout2d(dropout))
+        self.down = nn.ModuleList(levels)
         self.up = nn.ModuleList(enlarge(n, pad) for n in reversed(widths[1:]))
         self.join = nn.ModuleList(
-            _double(2 * n, n, pad, batch_norm=batch_norm) for n in reversed(widths[:-1])
+            convolutions(2 * n, n, n, padding=pad, batch_norm=batch_norm) for n in reversed(widths[:-1])
         )
-        self.head = nn.Conv2d(width, n_outputs, 1)
-        self.half_field = self._reach(extra=self.around + (upsampling == "bilinear"))
-        self.least_size = 2**depth if same else next(n for n in count(1) if self._output_side(n))
+        self.head = nn.Conv2d(width, n_outputs * upscale**2, 1)
+        self.upscale = upscale
+        self.per_pixel = upscale == 1
+        pair = (CONV3, CONV3)
+        self.multiple = int(2**depth)
+        self.half_field = half_field(
+            (*pair, *depth * (POOL, *pair), *depth * (*enlarging, *pair)), self.multiple
+        )
+        self.least_size = self.multiple if same else next(n for n in count(1) if self._output_side(n))
         self.border = 0 if same else (self.least_size - self._output_side(self.least_size)) // 2
         initialise(self, init)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps (B, n_outputs, H, W) of images (B, C, H, W); with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b).
+        """Maps (B, n_outputs, H, W) of images (B, C, H, W); with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b); with
+        ``upscale`` so many times as many rows and columns.
 
         Raises:
             ConfigError: images that the network cannot take.
@@ -92,7 +109,7 @@ class UNet(nn.Module):
         check_images(images, network="UNet", in_channels=self.in_channels, least=self.least_size)
         height, width = images.shape[2:]
         if self.same:
-            images = padded_to_multiple(images, 2**self.depth)
+            images = padded_to_multiple(images, self.multiple)
         else:
             self._check_valid(height, width)
         x, skips = self.down[0](images), []
@@ -103,19 +120,8 @@ class UNet(nn.Module):
             x = enlarge(x)  # (B, w/2, 2H, 2W)
             x = join(torch.cat([middle_of(skips.pop(), x.shape[2:]), x], dim=1))
         maps: Tensor = self.head(x)
-        return maps[..., :height, :width] if self.same else maps
-
-    def _reach(self, *, extra: int) -> int:
-        """:attr:`half_field`, by following the first pixel of a window down to the deepest map and back to the image.
-
-        On the way up each level looks 2 pixels around, and ``extra`` more where maps are enlarged; on the way down each
-        looks 2 of its own pixels around.
-        """
-        first = 0
-        for _ in range(self.depth):
-            first = (first - 2 - extra) // 2
-        step = int(2**self.depth)
-        return -first * step + 2 * (2 * step - 1)
+        maps = maps[..., :height, :width] if self.same else maps
+        return nn.functional.pixel_shuffle(maps, self.upscale) if self.upscale > 1 else maps
 
     def _output_side(self, side: int) -> int:
         """Side of the maps of an image without padding; 0 where it cannot be halved evenly or nothing is left."""
@@ -140,16 +146,6 @@ class UNet(nn.Module):
                 )
 
 
-def _double(n_in: int, n: int, pad: int, *, batch_norm: bool, dropout: float = 0.0) -> nn.Sequential:
-    """Two 3×3 convolutions with ReLU."""
-    layers: list[nn.Module] = []
-    for channels in (n_in, n):
-        layers.append(nn.Conv2d(channels, n, 3, padding=pad, bias=not batch_norm))
-        layers += [nn.BatchNorm2d(n)] if batch_norm else []
-        layers.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*layers, *([nn.Dropout2d(dropout)] if dropout else []))
-
-
 def _transposed(n: int, pad: int) -> nn.Module:
     del pad
     return nn.ConvTranspose2d(n, n // 2, 2, stride=2)
@@ -164,8 +160,9 @@ def _bilinear(n: int, pad: int) -> nn.Module:
     return nn.Sequential(enlarge, nn.Conv2d(n, n // 2, 3, padding=pad))
 
 
-UPSAMPLING: dict[str, Callable[[int, int], nn.Module]] = {
-    "transposed": _transposed,
-    "nearest": _copies,
-    "bilinear": _bilinear,
+# how to make it, and what it sees
+UPSAMPLING: dict[str, tuple[Callable[[int, int], nn.Module], tuple[Layer, ...]]] = {
+    "transposed": (_transposed, (COPIES,)),
+    "nearest": (_copies, (COPIES, CONV3)),
+    "bilinear": (_bilinear, (BILINEAR, CONV3)),
 }

@@ -13,27 +13,29 @@ from astrocnn.runtime.attach import attach
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
 from astrocnn.runtime.evaluate import device_of, prevalence_of
 from astrocnn.runtime.judge_classification import predictions_table
+from astrocnn.runtime.predict_maps import predict_maps
 from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["predict"]
 
 
 def predict(cfg: DictConfig) -> None:
-    """Read the images, predict, write id, ra, dec, probability and the fraction of valid pixels.
+    """Read the images, predict, write id, ra, dec, probability and the fraction of valid pixels; or, of a network that
+    is per pixel, maps of mosaics.
 
     Raises:
         AstrocnnError: the images do not fit the run, or the output exists.
     """
-    output = Path(cfg.output)
-    if output.exists() and not cfg.overwrite:
-        raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     saved = read_config(cfg.run)
     task = load(cfg.run, device=device_of(cfg.device))
+    if getattr(task.network, "per_pixel", False):
+        predict_maps(cfg, saved, task)
+        return
+    output = Path(cfg.output or "predictions.fits")
+    if output.exists() and not cfg.overwrite:
+        raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     if not isinstance(task, ClassificationTask):
-        raise ConfigError(
-            f"the run in {cfg.run} predicts maps; give the images with data=mosaic data.images=..., and a "
-            "folder as output."
-        )
+        raise ConfigError(f"the run in {cfg.run} gives no class probabilities, which are what is listed here.")
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
     table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))

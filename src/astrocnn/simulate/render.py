@@ -182,6 +182,8 @@ def _profiles(p: Columns, fy: Tensor, fx: Tensor, pixel_scale_arcsec: float) -> 
 @lru_cache(maxsize=64)
 def _sersic_transform(index: float) -> Tensor:
     """GalSim's transform of a round Sérsic profile of unit flux and half-light radius, at the nodes ``LOG_K``."""
-    profile = galsim().Sersic(n=index, half_light_radius=1.0)
+    # the least accurate integrals that are good to 1e-4, five times faster than GalSim's usual ones
+    accuracy = galsim().GSParams(integration_relerr=1e-4)
+    profile = galsim().Sersic(n=index, half_light_radius=1.0, gsparams=accuracy)
     values = [profile.kValue(k, 0.0).real for k in np.exp(LOG_K)]
     return torch.tensor([1.0, *values[1:]], dtype=torch.float32)

@@ -47,7 +47,7 @@ def simulate_scenes(
     bands: tuple[str, ...] = ("g", "r", "i", "z"),
     depth: str = "year10",
     pixel_scale_arcsec: float = 0.2,
-    density: float = 76.0,
+    density: float = 80.0,
     correlated_noise: bool = False,
     seed: int = 0,
     n_workers: int | None = None,

@@ -61,6 +61,11 @@ class ClassificationTask(BaseTask):
     @staticmethod
     def n_outputs(data: DataSpec) -> int:
         """One logit for two classes, else one for each."""
+        if "class_map" in data.maps:
+            raise DataError(
+                "classification needs a label for each image, and these data have a class for each pixel; leave "
+                "task=... out, or choose task=segmentation."
+            )
         if len(data.classes) < 2:
             raise DataError(
                 f"classification needs at least two classes, the data have {list(data.classes)}; check data.label."

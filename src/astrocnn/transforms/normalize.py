@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError, DataError, choose
 from astrocnn.functional.difference import without_last
-from astrocnn.functional.smoothing import gaussian_smooth
+from astrocnn.functional.smoothing import gaussian_smooth, reach_pix
 from astrocnn.functional.stretch import STRETCHES
 
 __all__ = ["Normalize"]
@@ -101,6 +101,13 @@ class Normalize(nn.Module):
         for band in range(image.shape[1]):
             pixels = contrast[:, band][valid[:, band]].double()
             self.mean[band], self.std[band] = pixels.mean(), pixels.std(correction=0)
+
+    @property
+    def reach(self) -> int | None:
+        """How far away a pixel can change what becomes of another, in pixels; None where there is no bound."""
+        if self.difference_radius_pix:  # bands are matched in the centre of the image, wherever that is
+            return None
+        return reach_pix(self.sharpen_sigma_pix) if self.sharpen else 0
 
     def forward(self, image: Tensor, valid: Tensor) -> Tensor:
         """Normalised pixels, (B, C, H, W) float32, of flux and validity of that shape; (B, C, L) and (B, F) alike."""

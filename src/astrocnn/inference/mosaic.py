@@ -1,0 +1,178 @@
+"""A task's maps of a whole mosaic: windows in, seamless stripes out, in the memory of a few windows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from astrocnn.datasets.mosaic_rows import OpenMosaic
+from astrocnn.errors import ConfigError
+from astrocnn.functional.windows import Seam, Window, begin_at, cover, needed_from, seam, stitch
+from astrocnn.inference.map_planes import MapPlanes
+from astrocnn.io.map_tiles import TILE, MapTiles
+from astrocnn.progress import track
+from astrocnn.tasks.base import BaseTask
+
+__all__ = ["WINDOW", "Grid", "grid_of", "predict_mosaic"]
+
+Array = NDArray[np.float32]
+WINDOW = 1024
+FIELDS = 4  # a window spans at least as many times what the network looks around
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The windows of a mosaic.
+
+    Attributes:
+        rows, columns: of pixels.
+        border: how many pixels less come out of a window than go in, on each side.
+        exact: whether the maps are those of one pass over the whole mosaic.
+    """
+
+    rows: list[Window]
+    columns: list[Window]
+    border: int
+    exact: bool
+
+
+def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None) -> Grid:
+    """The windows in which ``task`` is to see a mosaic.
+
+    Args:
+        task: whose network has ``multiple``, ``half_field`` and, where it uses no padding, ``border``.
+        shape: rows and columns of the mosaic.
+        window: rows and columns of a window; None takes 1024, more for networks that look far around.
+
+    Raises:
+        ConfigError: such windows are larger than the mosaic, too small for the network, or of a size that it cannot
+            take.
+    """
+    network = task.network
+    multiple, border = int(getattr(network, "multiple", 1)), int(getattr(network, "border", 0))
+    least = int(getattr(network, "least_size", multiple)) if border else multiple
+    reach = task.normalize.reach
+    half_field: int | None = getattr(network, "half_field", None) if hasattr(network, "multiple") else None
+    bounded = half_field is not None and reach is not None
+    if window is None:
+        far = FIELDS * ((half_field or 0) + (reach or 0)) if bounded else 0
+        window = least + -(-max(far - least, 0) // multiple) * multiple
+        window = max(window, least + (WINDOW - least) // multiple * multiple)
+    elif window > max(shape):
+        raise ConfigError(
+            f"data.window={window}: a window is not larger than the mosaic, {shape[0]} × {shape[1]} pixels; leave it "
+            "out to see all of it at once."
+        )
+    elif window < least or (window - least) % multiple:
+        below = max(least, least + (window - least) // multiple * multiple)
+        raise ConfigError(
+            f"data.window={window}: the network takes windows of {least} pixels and any number of {multiple} more; the "
+            f"nearest are {below} and {below + multiple}."
+        )
+    inner = window - 2 * border
+    one = max(shape) <= inner
+    known = half_field if bounded else None
+    of = Seam(0, 0) if one else seam(window, multiple=multiple, half_field=known, reach=reach or 0)
+    rows, columns = (cover(length, window, multiple=multiple, of=of, border=border) for length in shape)
+    return Grid(rows, columns, border, one or bounded)
+
+
+@torch.inference_mode()
+def predict_mosaic(
+    task: BaseTask,
+    mosaic: OpenMosaic,
+    grid: Grid,
+    planes: MapPlanes,
+    tiles: MapTiles,
+    *,
+    batch_size: int = 1,
+    description: str = "predicting",
+) -> None:
+    """Predict what ``tiles`` has not yet, stripe by stripe.
+
+    Args:
+        task: on the device where it shall run.
+        mosaic: open.
+        grid: from :func:`grid_of`.
+        planes: of the task.
+        tiles: for these planes.
+        batch_size: windows that are seen together.
+        description: shown beside the progress.
+    """
+    height, width = tiles.shape
+    if tiles.rows == height:
+        return
+    was_training = task.training
+    task.eval()
+    begin = begin_at(grid.rows, TILE[0], tiles.rows)
+    rows = grid.rows[needed_from(grid.rows, TILE[0], begin) :]
+    maps = _maps(task, mosaic, rows, grid, planes, batch_size)
+    shown = track(maps, description, total=len(rows) * len(grid.columns))
+    with torch.random.fork_rng():
+        for top, left, block in stitch(grid.rows, grid.columns, shown, unit=TILE, begin=begin):
+            tiles.put(top, left, planes.blocks(block))
+            if left + block.shape[2] == width:
+                tiles.commit(top + block.shape[1])
+    task.train(was_training)
+
+
+def _maps(
+    task: BaseTask, mosaic: OpenMosaic, rows: Sequence[Window], grid: Grid, planes: MapPlanes, batch_size: int
+) -> Iterator[Array]:
+    """The maps of each window, row by row, only where it has a say; NaN where no band is valid."""
+    height, width = grid.rows[-1].last, grid.columns[-1].last
+    for row in rows:
+        pixels = mosaic.rows(max(row.start, 0), min(row.end, height))
+        outside = max(-row.start, 0), max(row.end - height, 0)
+        for columns in _together(grid.columns, batch_size):
+            images = [_window(pixels, outside, column, width) for column in columns]
+            yield from _predicted(task, images, row, columns, grid.border, planes)
+
+
+def _together(columns: Sequence[Window], batch_size: int) -> Iterator[list[Window]]:
+    """Neighbours of one width, at most ``batch_size`` of them."""
+    batch: list[Window] = []
+    for column in columns:
+        if batch and (len(batch) == batch_size or column.end - column.start != batch[0].end - batch[0].start):
+            yield batch
+            batch = []
+        batch.append(column)
+    yield batch
+
+
+def _window(pixels: Array, outside: tuple[int, int], column: Window, width: int) -> Array:
+    """The pixels (C, h, w) of a window, NaN where it reaches over the mosaic."""
+    inside = pixels[..., max(column.start, 0) : min(column.end, width)]
+    sides = max(-column.start, 0), max(column.end - width, 0)
+    if not any(outside + sides):
+        return inside
+    return np.pad(inside, ((0, 0), outside, sides), constant_values=np.nan)
+
+
+def _predicted(
+    task: BaseTask, images: list[Array], row: Window, columns: list[Window], border: int, planes: MapPlanes
+) -> list[Array]:
+    """The maps of windows of one row."""
+    known: list[NDArray[np.bool_]] = [np.asarray(np.isfinite(image).any(0)) for image in images]
+    some = [n for n, valid in enumerate(known) if valid.any()]
+    found: dict[int, Array] = {}
+    if some:
+        torch.manual_seed(0)  # of networks that draw samples: the same ones in all windows
+        batch = task.batch_of(np.stack([images[n] for n in some]), None)
+        found = dict(zip(some, planes.stacked(task.predict(batch)), strict=True))
+    maps = []
+    for n, column in enumerate(columns):
+        part = (
+            slice(row.first - row.start, row.last - row.start),
+            slice(column.first - column.start, column.last - column.start),
+        )
+        if n not in found:
+            shape = len(planes.predicted), row.last - row.first, column.last - column.first
+            maps.append(np.full(shape, np.nan, np.float32))
+            continue
+        own = tuple(slice(side.start - border, side.stop - border) for side in part)
+        shown = found[n][(slice(None), *own)]
+        maps.append(np.where(known[n][part], shown, np.nan))
+    return maps

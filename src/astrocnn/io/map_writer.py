@@ -1,0 +1,124 @@
+"""Finished maps as one FITS file: compressed images without loss, with a WCS, read back before they count."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from astrocnn.errors import DataError
+from astrocnn.io.atomic import atomic_path
+from astrocnn.io.map_file import MapFile
+from astrocnn.io.map_tiles import TILE, MapTiles, Plane, checksum, edges
+from astrocnn.progress import track
+
+__all__ = ["Cards", "write_maps"]
+
+Cards = Mapping[str, tuple[str | int | float | bool, str]]
+BLOCK = 2880
+BITPIX = {"f4": -32, "i4": 32, "i2": 16}
+COPIED_BYTES = 4 * 2**20
+
+
+def write_maps(
+    path: Path, tiles: MapTiles, *, header: Cards, sky: fits.Header, planes: Mapping[str, Cards] | None = None
+) -> None:
+    """Write all planes of ``tiles`` to one file, an HDU each, whole or not at all.
+
+    The images are compressed by tiles with GZIP_2 and not quantised. What astropy decompresses from the file is
+    compared with what was given to ``tiles``, number by number (by CRC-32 of each tile).
+
+    Args:
+        path: of the file; one that exists is replaced.
+        tiles: with every row committed.
+        header: cards of the first HDU, which holds no image, and of every other.
+        sky: cards of the WCS, of every image.
+        planes: more cards of single planes, by their name.
+
+    Raises:
+        DataError: the disc is full, or what is read back differs.
+    """
+    try:
+        with atomic_path(path) as part:
+            with open(part, "wb") as file:
+                first = fits.PrimaryHDU().header
+                _add(first, header)
+                file.write(first.tostring().encode("ascii"))
+                for plane in tiles.planes:
+                    index = tiles.index(plane)
+                    heap_bytes = tiles.heap(plane).stat().st_size
+                    cards = _image_header(
+                        plane, tiles.shape, len(index), heap_bytes, int(index["size"].max())
+                    )
+                    cards.extend(sky)
+                    _add(cards, {**header, **(planes or {}).get(plane.name, {})})
+                    file.write(cards.tostring().encode("ascii"))
+                    file.write(np.stack([index["size"], index["offset"]], axis=1).astype(">i8").tobytes())
+                    with open(tiles.heap(plane), "rb") as heap:
+                        shutil.copyfileobj(heap, file, COPIED_BYTES)
+                    file.write(b"\0" * (-file.tell() % BLOCK))
+            _read_back(part, tiles, path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}; make room there and give the same command again, "
+            "it goes on where it was."
+        ) from error
+
+
+def _add(header: fits.Header, cards: Cards) -> None:
+    for key, card in cards.items():
+        header[key] = card
+
+
+def _image_header(
+    plane: Plane, shape: tuple[int, int], n_tiles: int, heap_bytes: int, longest: int
+) -> fits.Header:
+    """The cards of a table that is a compressed image (FITS standard 4.0, section 10.1)."""
+    cards: list[tuple[str, str | int | bool, str]] = [
+        ("XTENSION", "BINTABLE", "a compressed image"),
+        ("BITPIX", 8, ""),
+        ("NAXIS", 2, ""),
+        ("NAXIS1", 16, "bytes a row"),
+        ("NAXIS2", n_tiles, "one row a tile"),
+        ("PCOUNT", heap_bytes, "bytes of the packed tiles"),
+        ("GCOUNT", 1, ""),
+        ("TFIELDS", 1, ""),
+        ("TTYPE1", "COMPRESSED_DATA", ""),
+        ("TFORM1", f"1QB({longest})", ""),
+        ("EXTNAME", plane.name, plane.comment),
+        ("ZIMAGE", True, ""),
+        ("ZTENSION", "IMAGE", ""),
+        ("ZBITPIX", BITPIX[plane.dtype], ""),
+        ("ZNAXIS", 2, ""),
+        ("ZNAXIS1", shape[1], ""),
+        ("ZNAXIS2", shape[0], ""),
+        ("ZPCOUNT", 0, ""),
+        ("ZGCOUNT", 1, ""),
+        ("ZTILE1", min(TILE[1], shape[1]), ""),
+        ("ZTILE2", min(TILE[0], shape[0]), ""),
+        ("ZCMPTYPE", "GZIP_2", "lossless"),
+        *([("ZQUANTIZ", "NONE", "lossless")] if plane.dtype == "f4" else []),
+        *([("BUNIT", plane.unit, "")] if plane.unit else []),
+    ]
+    return fits.Header(cards)
+
+
+def _read_back(part: Path, tiles: MapTiles, path: Path) -> None:
+    height, width = tiles.shape
+    columns = edges(width, TILE[1])
+    bands = [(plane, rows) for plane in tiles.planes for rows in edges(height, TILE[0])]
+    checks = {plane.name: tiles.index(plane)["check"] for plane in tiles.planes}
+    with MapFile(part, [plane.name for plane in tiles.planes]) as maps:
+        for plane, (top, bottom) in track(bands, f"reading {path.name} back"):
+            first = top // TILE[0] * len(columns)
+            try:
+                (rows,) = maps.read([plane.name], top, bottom, 0, width)
+                found = [checksum(rows[:, a:b], plane.dtype) for a, b in columns]
+            except DataError:
+                found = []
+            if found != checks[plane.name][first : first + len(columns)].tolist():
+                raise DataError(
+                    f"{path}, {plane.name}: rows {top} to {bottom} read back differ from what was written; check disc "
+                    "and memory, and give the same command again."
+                )

@@ -93,7 +93,7 @@ class Normalize(nn.Module):
     def measure(
         self, image: Tensor, valid: Tensor, *, bands: tuple[str, ...] = (), what: str = "images"
     ) -> None:
-        """Take sky level and noise from these images and leave the rest: for images of another depth, or in another unit.
+        """Take sky level and noise from these images and leave the rest: for other depths and other units.
 
         Args:
             image: (N, C, H, W) flux; (N, C, L) or (N, F) of other data.

@@ -91,13 +91,14 @@ def find_instances(
     *,
     threshold: float = 0.5,
     centre_threshold: float = 0.3,
+    core_pix: float = 2.5,
     least_pix: int = 4,
     merge_pix: float = 2.0,
 ) -> Labels:
     """Objects of a network's maps: every source pixel goes to the centre nearest to where its offset points.
 
-    Centres are local maxima of the centre map; a connected piece of source without any has one where its map is
-    highest. A pixel goes to a centre of its own piece only. Of an object in several parts the largest stays, the
+    Centres are local maxima of the centre map; a connected piece of source without any is one object. A pixel goes
+    to a centre of its own piece only. Of an object in several parts the largest stays, the
     others go to the neighbours with which they share most of their border.
 
     Args:
@@ -106,6 +107,8 @@ def find_instances(
         offset: (2, H, W) (dy, dx) in pixels from each pixel to the centre of its object.
         threshold: of ``p_source``, from which on a pixel is source.
         centre_threshold: least height of a centre.
+        core_pix: pixels within this distance of a centre go to it wherever they point: a small object on a
+            large one is drowned by the other's offsets.
         least_pix: smallest number of pixels of an object; the pixels of a smaller one go to the other centres
             of its piece, or are dropped with it.
         merge_pix: of two centres within this distance only the higher counts.
@@ -127,10 +130,12 @@ def find_instances(
         if len(inside) < 2:
             found[window][member] = len(seeds) + 1 + number
             continue
-        y, x = np.nonzero(member)
-        y, x = y + window[0].start, x + window[1].start
-        votes = np.stack([y, x], axis=1) + shift[:, y, x].T  # (P, 2)
-        found[y, x] = inside[cKDTree(seeds[inside]).query(votes)[1]] + 1
+        pixels = np.argwhere(member) + np.array([side.start for side in window])  # (P, 2)
+        y, x = pixels.T
+        tree = cKDTree(seeds[inside])
+        distance, nearest = tree.query(pixels)
+        pointed_at = tree.query(pixels + shift[:, y, x].T)[1]
+        found[y, x] = inside[np.where(distance < core_pix, nearest, pointed_at)] + 1
     return _numbered(_whole(found, least_pix))
 
 
@@ -140,8 +145,8 @@ def watershed_instances(
     *,
     threshold: float = 0.5,
     smoothing_pix: float = 1.0,
-    least_dip: float = 3.0,
-    least_contrast: float = 0.1,
+    least_dip: float = 2.0,
+    least_contrast: float = 0.05,
     least_pix: int = 4,
 ) -> Labels:
     """Objects of a network without centres: connected pieces of source, cut along the valleys of brightness.

@@ -55,6 +55,9 @@ def test_the_posterior_sees_the_target_and_ignored_pixels_are_none() -> None:
     assert seen[0].shape == (1, 3, 8, 8)
     torch.testing.assert_close(seen[0][:, 1:, :5], target - 0.5)
     assert (seen[0][:, 1:, 5:] == -0.5).all()  # padded rows are of no class, as ignored ones
+    network.training_outputs(torch.randn(1, 1, 5, 8), target[:, :1])  # the second output is of no class
+    torch.testing.assert_close(seen[1][:, 1, :5], target[:, 0] - 0.5)
+    assert (seen[1][:, 2] == -0.5).all()
 
 
 def test_it_learns_two_answers_to_one_image() -> None:

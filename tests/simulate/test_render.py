@@ -91,7 +91,7 @@ def test_weighted_sum_of_the_bands_has_unit_noise(survey: Survey) -> None:
 
 
 def test_an_object_at_the_edge_is_cut(drawn: dict[str, Any], survey: Survey) -> None:
-    objects, parts = draw_sources(np.random.default_rng(2), 0, 1, Colours(BANDS))
+    _, parts = draw_sources(np.random.default_rng(2), 0, 1, Colours(BANDS))
     corner = draw_stamps(np.zeros(1), np.zeros(1), parts, drawn["seeing"], survey, 64)[0]
     middle = draw_stamps(np.full(1, 100.0), np.full(1, 100.0), parts, drawn["seeing"], survey, 200)[0]
     assert (corner.xmin, corner.ymin) == (0, 0)

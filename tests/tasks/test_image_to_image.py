@@ -121,6 +121,20 @@ def test_a_residual_network_that_says_nothing_gives_its_input(stretch: str, fine
     torch.testing.assert_close(ours.trivial(sample, want.shape[2:])["input"], want)
 
 
+def test_a_residual_network_gives_steps_as_large_as_the_difference_is_in_training() -> None:
+    sample = batch()
+    ours = task(Constant(2, value=1.0), residual=True, scale={"stretch": "linear"}).eval()
+    ours.prepare(sample)
+    said, wanted, known = ours.predict(sample)["target_image"], sample["target_image"], sample["target_valid"]
+    for k, band in enumerate(("r", "i")):
+        bands = sample["image"][:, BANDS.index(band)]
+        size = (wanted[:, k] - bands)[known[:, k]].square().mean().sqrt()  # 0.1 by construction
+        torch.testing.assert_close(said[:, k], bands + size, atol=1e-4, rtol=1e-4)
+    ours = task(Constant(2), residual=True)
+    ours.prepare(sample)
+    assert ours.compute_loss(sample)["loss"].item() == pytest.approx(1, rel=1e-3)
+
+
 def test_asinh_turns_at_the_noise_of_the_bands() -> None:
     sample = batch(finer=2)
     ours = task(Constant(2, finer=2), scale={"stretch": "asinh"})

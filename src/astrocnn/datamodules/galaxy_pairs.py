@@ -44,6 +44,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
         sim_seed: int = 0,
         n_workers: int | None = None,
         n_bands: int | None = None,
+        target_bands: Sequence[str] | None = None,
         image_size: int | Sequence[int] | None = None,
         pixel_scale_arcsec: float | None = None,
         seed: int = 0,
@@ -54,6 +55,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
         super().__init__(
             bands=tuple(bands),
             n_bands=n_bands,
+            target_bands=target_bands,
             image_size=image_size,
             pixel_scale_arcsec=pixel_scale_arcsec,
             seed=seed,

@@ -49,7 +49,8 @@ def instance_targets(instances: Tensor, *, sigma_pix: float) -> tuple[Tensor, Te
     number = instances.flatten()[places]
     n_numbers = int(number.max()) + 1 if len(number) else 1
     if n_numbers > H * W:  # numbers of a large catalogue: count those that are here
-        _, number = torch.unique(number, return_inverse=True)
+        ordered, order = number.sort()
+        number = torch.empty_like(order).scatter_(0, order, (ordered.diff(prepend=ordered[:1]) > 0).cumsum(0))
         n_numbers = int(number.max()) + 1
     key = image * n_numbers + number
     # Whole numbers are summed: the result does not depend on the order, on no device.

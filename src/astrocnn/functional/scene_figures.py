@@ -88,5 +88,6 @@ def scene_intervals(figures: SceneFigures, *, n_resamples: int, seed: int) -> tu
     values = bootstrap(figures, np.zeros(figures.n_scenes), n_resamples=n_resamples, seed=seed)
     known = np.isfinite(values).mean(0) >= LEAST_KNOWN
     low, high = none.copy(), none.copy()
-    low[known], high[known] = np.nanquantile(values[:, known], [0.025, 0.975], axis=0)
+    if known.any():
+        low[known], high[known] = np.nanquantile(values[:, known], [0.025, 0.975], axis=0)
     return low, high

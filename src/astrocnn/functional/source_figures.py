@@ -48,9 +48,10 @@ class SourceFigures:
         for name, sign in (("isolated", False), ("blended", True)):
             self._rate(f"{name}_completeness", true, self.hit, self.counted & (true["blended"] == sign))
             self._rate(f"{name}_purity", found, real, reported & (found["blended"] == sign))
-        overlap = np.isfinite(true["iou"])
-        self._rate("instance_iou", true, true["iou"], self.counted & overlap)
-        self._rate("blended_instance_iou", true, true["iou"], self.counted & overlap & true["blended"])
+        overlap = self.counted & np.isfinite(true["iou"])
+        self._rate("instance_iou", true, true["iou"], overlap)
+        for name, sign in (("isolated", False), ("blended", True)):
+            self._rate(f"{name}_instance_iou", true, true["iou"], overlap & (true["blended"] == sign))
         judged = self.counted & self.hit & true["scored"] & (true["label"] > 0)
         right = true["called"] == true["label"]
         self._rate("class_accuracy", true, right, judged)

@@ -66,7 +66,7 @@ class ProbabilisticUNet(nn.Module):
             raise ConfigError(
                 f"depth={depth}, width={width}, n_latent={n_latent}: a probabilistic U-Net has at least 1 of each."
             )
-        self.in_channels = in_channels
+        self.in_channels, self.n_outputs = in_channels, n_outputs
         self.multiple = self.least_size = int(2**depth)
         widths = [width * WIDTHS[min(scale, len(WIDTHS) - 1)] for scale in range(depth + 1)]
         self.down = _Encoder(in_channels, widths)
@@ -105,14 +105,16 @@ class ProbabilisticUNet(nn.Module):
 
         Args:
             images: (B, C, H, W).
-            target: (B, n_outputs, H, W) float, one where a pixel is of that class; zeros where it is ignored.
+            target: (B, K, H, W) float, one where a pixel is of that class; zeros where it is ignored. Outputs
+                beyond the first K, such as those of objects, are not shown to the posterior.
 
         Returns:
             ``outputs`` (B, n_outputs, H, W) and ``kl`` (B,), in nats.
         """
         padded = self._padded(images)
-        shown = padded_to_multiple(target, self.multiple).to(padded) - 0.5  # as the authors' code
-        posterior = self.posterior(torch.cat([padded, shown], dim=1))
+        shown = padded.new_zeros(len(padded), self.n_outputs, *padded.shape[2:])
+        shown[:, : target.shape[1], : target.shape[2], : target.shape[3]] = target
+        posterior = self.posterior(torch.cat([padded, shown - 0.5], dim=1))  # ±½ as in the authors' code
         outputs = self._combined(images, self._features(padded), posterior.draw())
         return {"outputs": outputs, "kl": posterior.divergence(self.prior(padded))}
 

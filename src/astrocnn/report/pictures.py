@@ -24,15 +24,15 @@ def pictures(
     return [img(picture) for picture in lupton_rgb(flux, valid, bands=bands)]
 
 
-def img(picture: NDArray[np.uint8], *, largest_side: int = LARGEST_SIDE) -> str:
-    """An ``<img>`` of (H, W, 3) uint8 whose first row is at the bottom, as FITS has it."""
+def img(picture: NDArray[np.uint8], *, largest_side: int = LARGEST_SIDE, quality: int = 90) -> str:
+    """An ``<img>`` of (H, W, 3) uint8 whose first row is at the bottom, as FITS has it; ``quality`` if a JPEG."""
     image = Image.fromarray(picture[::-1])
     image.thumbnail((largest_side, largest_side), Image.Resampling.LANCZOS)
     buffer, kind = io.BytesIO(), "png"
     image.save(buffer, format="PNG", optimize=True)
     if buffer.tell() > LARGEST_PNG:
         buffer, kind = io.BytesIO(), "jpeg"
-        image.save(buffer, format="JPEG", quality=90, subsampling=0)
+        image.save(buffer, format="JPEG", quality=quality, subsampling=0)
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<img alt="" width="{image.width}" height="{image.height}" src="data:image/{kind};base64,{data}">'
 

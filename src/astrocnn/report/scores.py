@@ -18,7 +18,9 @@ __all__ = ["cell", "confusion", "histogram", "reliability"]
 BINS = 40
 
 
-def reliability(axes: list[Axes], diagram: Mapping[str, Sequence[float | None]]) -> None:
+def reliability(
+    axes: list[Axes], diagram: Mapping[str, Sequence[float | None]], *, unit: str = "Objects"
+) -> None:
     """Above: the fraction of positives against the mean probability of a bin; below: objects a bin."""
     n = np.array([value or 0 for value in diagram["n"]], dtype=float)
     mean_p, fraction = (
@@ -41,7 +43,8 @@ def reliability(axes: list[Axes], diagram: Mapping[str, Sequence[float | None]])
         edges[:-1], n, width=np.diff(edges), align="edge", color=ACCENT, alpha=0.75, edgecolor=PAPER, lw=0.6
     )
     bottom.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    bottom.set(xlabel="Predicted probability", ylabel="Objects")
+    bottom.yaxis.set_major_formatter(lambda value, _: count(value))
+    bottom.set(xlabel="Predicted probability", ylabel=unit)
     unit_ticks(bottom.xaxis)
 
 

@@ -34,9 +34,9 @@ class ImageToImageTask(BaseTask):
         bands: names of the image's bands.
         target_scale: from the target's units to those of the loss, and back.
         n_outputs: maps of the network; None takes one a plane.
-        residual: whether the network gives the difference to the input, in the scale of the target; every plane must
-            be one of the bands. An input of coarser pixels is enlarged
-            (:func:`~astrocnn.functional.enlarge.enlarged`).
+        residual: whether the network gives the difference to the input, in the scale of the target and in units of the
+            deviation that this difference has in training; every plane must be one of the bands. An input of coarser
+            pixels is enlarged (:func:`~astrocnn.functional.enlarge.enlarged`).
         beta: β.
         n_samples: samples of a variational network behind ``spread``; 0 gives none.
         options: those of :class:`BaseTask`.
@@ -46,6 +46,7 @@ class ImageToImageTask(BaseTask):
     """
 
     report = "image_to_image"
+    step: Tensor  # (K,) deviation of what a residual network has to give
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class ImageToImageTask(BaseTask):
                 f"task.beta={beta} and task.n_samples={n_samples}: at least 0, and samples are for variational "
                 "networks only."
             )
+        self.register_buffer("step", torch.ones(len(self.planes)))
         self._check_scale()
 
     def _check_scale(self) -> None:
@@ -114,6 +116,11 @@ class ImageToImageTask(BaseTask):
             finer = _finer(sample["image"], sample[TARGET].shape[2:])
             noise = self.normalize.noise[self._columns] / finer ** (sample[TARGET].ndim - 2)
         self.target_scale.fit(sample[TARGET], sample["target_valid"], planes=self.planes, noise=noise)
+        if self.residual:
+            scaled, valid = self.target_scale(sample[TARGET], sample["target_valid"])
+            missing = scaled - self._scaled_input(sample, scaled.shape[2:])
+            for k in range(len(self.planes)):
+                self.step[k] = missing[:, k][valid[:, k]].double().square().mean().sqrt()
 
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of the valid pixels, and of a variational network in training the divergence."""
@@ -169,8 +176,10 @@ class ImageToImageTask(BaseTask):
         return said[0] if single else said
 
     def _compare(self, outputs: Tensor, batch: Batch) -> Tensor:
-        target, valid = self.target_scale(*self.compared(batch, outputs.shape[2:]))
-        loss: Tensor = self.loss(outputs, target, valid, weight=batch.get("weight"))
+        sides = outputs.shape[2:]
+        target, valid = self.target_scale(*self.compared(batch, sides))
+        step = self._steps(sides)
+        loss: Tensor = self.loss(outputs / step, target / step, valid, weight=batch.get("weight"))
         return loss
 
     @property
@@ -189,9 +198,16 @@ class ImageToImageTask(BaseTask):
     def _with_input(self, outputs: Tensor, batch: Batch) -> Tensor:
         if not self.residual:
             return outputs
-        bands = self._input(batch, outputs.shape[2:])
+        sides = outputs.shape[2:]
+        return outputs.float() * self._steps(sides) + self._scaled_input(batch, sides)
+
+    def _scaled_input(self, batch: Batch, sides: Sequence[int]) -> Tensor:
+        bands = self._input(batch, sides)
         scaled: Tensor = self.target_scale(bands, torch.ones_like(bands, dtype=torch.bool))[0]
-        return outputs.float() + scaled
+        return scaled
+
+    def _steps(self, sides: Sequence[int]) -> Tensor:
+        return self.step.view(-1, *[1] * len(sides))
 
     def _spread(self, batch: Batch) -> Tensor:
         draws = self.samples(batch, self.n_samples)  # (n, B, K, ...)

@@ -16,7 +16,6 @@ from astrocnn.report.image_words import (
     headline,
     interval_text,
     plane_name,
-    ratio_text,
 )
 from astrocnn.report.populations import shown_split
 from astrocnn.report.words import count, html
@@ -68,7 +67,7 @@ def image_figures_table(summary: Mapping[str, Any]) -> str:
 
 
 def image_summary_table(metrics: Mapping[str, Any]) -> Table:
-    """The figures of the test set with their 95 % intervals, one column a plane.
+    """The figures of the test set with their 95 % intervals, one row a plane.
 
     Args:
         metrics: contents of metrics.json.
@@ -82,19 +81,21 @@ def image_summary_table(metrics: Mapping[str, Any]) -> Table:
         title_justify="left",
         caption="in brackets: 95 % intervals",
         caption_justify="left",
+        show_lines=True,
     )
     table.add_column("")
-    planes = summary["planes"]
-    for plane, unit in zip(planes, summary["units"], strict=True):
-        table.add_column(escape(plane_name(plane, unit)))
-    for key, (name, _) in FIGURES.items():
-        if key not in LEFT_TO_THE_PAGE and any(key in summary["figures"][plane] for plane in planes):
-            table.add_row(Text(name), *(Text(_text(summary, plane, key)) for plane in planes))
-    for name, gain in summary["gain"].items():
-        cells = (
-            Text(ratio_text(gain[plane]["rmse"]).replace("(", "[").replace(")", "]")) for plane in planes
-        )
-        table.add_row(Text(f"RMSE over that of {PREDICTORS.get(name, name)}"), *cells)
+    keys = [key for key in FIGURES if any(key in figures for figures in summary["figures"].values())]
+    keys = [key for key in keys if key not in LEFT_TO_THE_PAGE]
+    for heading in (
+        *(FIGURES[key][0] for key in keys),
+        *(f"RMSE over that of {PREDICTORS.get(name, name)}" for name in summary["gain"]),
+    ):
+        table.add_column(heading)
+    for plane, unit in zip(summary["planes"], summary["units"], strict=True):
+        figures = summary["figures"][plane]
+        ratios = [gain[plane]["rmse"] for gain in summary["gain"].values()]
+        cells = [_text(key, figures.get(key)) for key in keys] + [_text("ratio", ratio) for ratio in ratios]
+        table.add_row(Text(plane_name(plane, unit)), *map(Text, cells))
     return table
 
 
@@ -141,9 +142,8 @@ def _gain(figure: Mapping[str, Any]) -> str:
     )
 
 
-def _text(summary: Mapping[str, Any], plane: str, key: str) -> str:
-    figure = summary["figures"][plane].get(key)
+def _text(key: str, figure: Mapping[str, Any] | None) -> str:
     if figure is None:
         return figure_text(key, None)
     interval = interval_text(key, figure)
-    return figure_text(key, figure["value"]) + (f" [{interval}]" if interval else "")
+    return figure_text(key, figure["value"]) + (f"\n[{interval}]" if interval else "")

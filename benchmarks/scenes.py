@@ -211,7 +211,7 @@ class Scored:
             )
             measured.append({**each.objects, "blended": in_a_blend(each.objects, scene)})
         pixels = PixelFigures(join_pixel_counts(counts), classes)
-        star = list(classes).index("star")
+        star = list(classes).index("star") if "star" in classes else None
         sources = match_scenes(measured, true, radius_pix=4.0, star=star)
         self.parts = (pixels, SourceFigures(sources, n_classes=len(classes), star=star))
         self.n_scenes = len(scenes)

@@ -5,14 +5,13 @@ python benchmarks/simulate_lenses.py --n-images 2000 --depth year1
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
-from common import machine
+from common import cpu_seconds, folder_bytes, machine
 
 from astrocnn.simulate.lenses import simulate_lenses
 
@@ -42,12 +41,6 @@ def main() -> None:
         report(folder, options.n_images, seconds, cpu)
 
 
-def cpu_seconds() -> float:
-    """User and system time of this process and of those that it has waited for."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
 def report(folder: Path, n_images: int, seconds: float, cpu: float) -> None:
     table = Table.read(folder / "catalog.fits", character_as_bytes=False)
     lens = table[table["label"] == 1]
@@ -66,10 +59,6 @@ def report(folder: Path, n_images: int, seconds: float, cpu: float) -> None:
             print(f"lenses: {name:<16} {middle:.2f} (16 to 84 %: {low:.2f} to {high:.2f})")
     clear = (lens["theta_E"] > 1.2) & (lens["snr_arc"] > 20)
     print(f"clear lenses             {clear.mean():.1%} (theta_E > 1.2 arcsec, snr_arc > 20)")
-
-
-def folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from astrocnn.io.writers import write_cutout, write_labels
+from astrocnn.io.writers import write_cutout, write_labels, write_planes
 
 
 @pytest.fixture
@@ -59,6 +59,25 @@ def test_equal_cutouts_are_equal_bytes(tmp_path: Path) -> None:
     for name in "ab":
         write_cutout(tmp_path / f"{name}.fits", np.ones((1, 4, 4), np.float32), bands=("i",), **place)
     assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
+
+
+def test_planes_and_volumes_of_numbers_are_read_back(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    planes = {"mass": rng.normal(size=(5, 7)), "age": rng.normal(size=(5, 7))}
+    sky = {"ra": 150.0, "dec": -20.0, "x_pix": 3.0, "y_pix": 2.0, "pixel_scale_arcsec": 0.2}
+    write_planes(tmp_path / "planes.fits", planes, {"mass": "dex(Msun)", "age": ""}, **sky)
+    write_planes(tmp_path / "volume.fits", {"rho": rng.normal(size=(2, 3, 4))}, {"rho": "g/cm3"})
+    with fits.open(tmp_path / "planes.fits", checksum=True) as hdus:
+        hdus.verify("exception")
+        assert [hdu.name for hdu in hdus] == ["PRIMARY", "mass", "age"]
+        assert hdus["MASS"].header["BUNIT"] == "dex(Msun)"
+        assert "BUNIT" not in hdus["AGE"].header
+        np.testing.assert_array_equal(hdus["AGE"].data, planes["age"].astype(np.float32))
+        np.testing.assert_allclose(WCS(hdus["AGE"].header).pixel_to_world_values(3.0, 2.0), [150, -20])
+    with fits.open(tmp_path / "volume.fits") as hdus:
+        hdus.verify("exception")
+        assert hdus[1].data.shape == (2, 3, 4)
+        assert "CTYPE1" not in hdus[1].header
 
 
 def test_labels_are_extensions_with_one_wcs(tmp_path: Path) -> None:

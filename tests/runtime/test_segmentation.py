@@ -58,8 +58,8 @@ def options(scenes: Path) -> list[str]:
         "data=segmentation_maps", f"data.images={scenes}/images/*.fits", f"data.class_map.files={scenes}/labels/*.fits",
         "data.class_map.hdu=CLASS", f"data.instances.files={scenes}/labels/*.fits", "data.instances.hdu=NUMBER",
         f"data.classes=[{','.join(CLASSES)}]", "model=unet", "model.depth=2", "model.width=8", "augment.crop_pix=32",
-        "trainer=cpu", "trainer.max_epochs=8", "trainer.precision=32-true", "optimizer.lr=1e-2", "data.val_fraction=0.2",
-        "evaluation.n_bootstrap=50", "logger=csv",
+        "trainer=cpu", "trainer.max_epochs=8", "trainer.precision=32-true", "optimizer.lr=1e-2", "logger=csv",
+        "evaluation.n_bootstrap=50", "data.val_fraction=0.2",
     ]  # fmt: skip
 
 

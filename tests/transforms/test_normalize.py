@@ -155,3 +155,15 @@ def test_differences_of_bands_do_not_depend_on_units(image: torch.Tensor) -> Non
     for factor in (1e-25, 1e9):
         got = fitted(image * factor, difference_radius_pix=5.0)(image * factor, everything)
         torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-3)
+
+
+def test_other_images_are_measured_by_their_own_sky_and_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(20, 2, 32, 32, generator=generator)
+    valid = torch.ones_like(image, dtype=torch.bool)
+    normalize = Normalize(n_bands=2, sharpen=0.0)
+    normalize.fit(image, valid)
+    before = normalize(image, valid)
+    elsewhere = 1e-9 * (image + 3)  # in another unit, on another sky
+    normalize.measure(elsewhere, valid)
+    torch.testing.assert_close(normalize(elsewhere, valid), before, rtol=1e-3, atol=1e-3)

@@ -46,7 +46,7 @@ class SceneDataModule(SegmentationMapDataModule):
         size: int = 256,
         depth: str = "year10",
         bands: Sequence[str] = ("g", "r", "i", "z"),
-        density: float = 78.0,
+        density: float = 80.0,
         correlated_noise: bool = False,
         sim_seed: int = 0,
         n_workers: int | None = None,

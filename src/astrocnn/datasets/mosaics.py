@@ -142,17 +142,18 @@ def _joined(
 ) -> Mosaic:
     """The mosaic of the images of all bands, or of the planes of one image, in the wanted order."""
     tiles = [_of_plane(tile, plane) for tile, _ in parts for plane in range(tile.image.hdu.n_planes)]
-    first = tiles[0].image
-    by_file = len(tiles) == len(names)
-    if names and not by_file:
-        raise DataError(
-            f"{first.path}, {first.hdu.label}: {' × '.join(map(str, first.hdu.axes))} pixels, several planes for the "
-            f"one band {names[0]}; give such files as one pattern ({OPTION}='*.fits'), or an HDU a band (data.hdu)."
-        )
-    for name, tile in zip(names, tiles, strict=False):
-        if tile.image.hdu.shape != first.hdu.shape:
+    first, by_file = tiles[0].image, bool(names)
+    for name, (tile, _) in zip(names, parts, strict=False):
+        image = tile.image
+        if image.hdu.n_planes > 1:
             raise DataError(
-                f"{tile.image.path}, {tile.image.hdu.label}: band {name} is {_size(tile)} pixels but band {names[0]} "
+                f"{image.path}, {image.hdu.label}: {' × '.join(map(str, image.hdu.axes))} pixels, several planes "
+                f"for the one band {name}; give such files as one pattern ({OPTION}='*.fits'), or an HDU a band "
+                "(data.hdu)."
+            )
+        if image.hdu.shape != first.hdu.shape:
+            raise DataError(
+                f"{image.path}, {image.hdu.label}: band {name} is {_size(tile)} pixels but band {names[0]} "
                 f"({first.path}) is {_size(tiles[0])}; the bands of a mosaic have one grid of pixels; resample them."
             )
     wcs = _one_sky(names, parts)

@@ -18,6 +18,7 @@ __all__ = ["Cards", "write_maps"]
 Cards = Mapping[str, tuple[str | int | float | bool, str]]
 BLOCK = 2880
 BITPIX = {"f4": -32, "i4": 32, "i2": 16}
+COMMENTED = 60  # characters of value and comment that fit into a card
 COPIED_BYTES = 4 * 2**20
 
 
@@ -67,8 +68,8 @@ def write_maps(
 
 
 def _add(header: fits.Header, cards: Cards) -> None:
-    for key, card in cards.items():
-        header[key] = card
+    for key, (value, comment) in cards.items():
+        header[key] = (value, comment if len(str(value)) + len(comment) < COMMENTED else "")
 
 
 def _image_header(

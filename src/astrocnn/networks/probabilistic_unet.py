@@ -105,8 +105,8 @@ class ProbabilisticUNet(nn.Module):
 
         Args:
             images: (B, C, H, W).
-            target: (B, K, H, W) float, one where a pixel is of that class; zeros where it is ignored. Outputs beyond the
-                first K, such as those of objects, are not shown to the posterior.
+            target: (B, K, H, W) float, one where a pixel is of that class; zeros where it is ignored. Outputs
+                beyond the first K, such as those of objects, are not shown to the posterior.
 
         Returns:
             ``outputs`` (B, n_outputs, H, W) and ``kl`` (B,), in nats.

@@ -100,8 +100,9 @@ class UNet(nn.Module):
         initialise(self, init)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps (B, n_outputs, H, W) of images (B, C, H, W); with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b); with
-        ``upscale`` so many times as many rows and columns.
+        """Maps (B, n_outputs, H, W) of images (B, C, H, W), with ``padding='valid'`` (B, n_outputs, H − 2b, W − 2b).
+
+        With ``upscale`` they have so many times as many rows and columns.
 
         Raises:
             ConfigError: images that the network cannot take.

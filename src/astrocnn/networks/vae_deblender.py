@@ -155,7 +155,8 @@ class _Decoder(nn.Module):
         x = self.levels(
             self.dense(points.to(self.head.weight))
         )  # (B, 32, H, W), rounded up to a multiple of 16
-        return middle_of(self.head(x), self.size)
+        image: Tensor = self.head(x)
+        return middle_of(image, self.size)
 
 
 def _deepest(size: tuple[int, int], widths: Sequence[int]) -> tuple[int, int, int]:

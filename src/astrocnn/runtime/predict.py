@@ -35,7 +35,9 @@ def predict(cfg: DictConfig) -> None:
     if output.exists() and not cfg.overwrite:
         raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     if not isinstance(task, ClassificationTask):
-        raise ConfigError(f"the run in {cfg.run} gives no class probabilities, which are what is listed here.")
+        raise ConfigError(
+            f"the run in {cfg.run} gives no class probabilities, which are what is listed here."
+        )
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
     table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))

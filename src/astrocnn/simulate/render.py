@@ -26,9 +26,7 @@ __all__ = ["draw_stamps", "weights"]
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-EDGE_SIGMA = (
-    0.05  # a stamp reaches to where the weighted sum over bands falls below this part of the sky's noise
-)
+EDGE_SIGMA = 0.05  # of the weighted sum over bands, in the sky's noise: there a stamp ends
 SIDES = np.array([16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512])  # of stamps, pixels
 RADII_PIX = np.concatenate([[0.0], np.geomspace(2.0, SIDES[-1], 60)])
 LOG_K = np.linspace(math.log(1e-3), math.log(3e2), 1024)  # nodes of the profiles' transforms, ln(k R_e)

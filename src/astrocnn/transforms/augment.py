@@ -7,6 +7,7 @@ from torch import Tensor
 from astrocnn.batch import Batch
 from astrocnn.errors import ConfigError, listed
 from astrocnn.transforms.geometric import dihedral_views, random_affine, random_crops, random_dihedral
+from astrocnn.transforms.instrument import blur, drop_bands
 from astrocnn.transforms.photometric import add_noise, scale_bands
 
 __all__ = ["Augment"]
@@ -24,6 +25,8 @@ class Augment:
         shift_pix: greatest shift in x and y, in pixels; not an integer, so that it resamples.
         noise: greatest deviation of added white noise, in units of the bands' noise.
         zero_point_mag: deviation of a random change of every band's zero-point, in magnitudes.
+        blur_pix: greatest σ of a Gaussian that widens the point-spread function, drawn for each band, in pixels.
+        band_dropout: probability of losing a band, so that the network does not rely on any; one is always left.
         crop_pix: rows and columns of random parts to train on; None takes the images whole.
         crops: parts of each image in a batch.
 
@@ -40,6 +43,8 @@ class Augment:
         shift_pix: float = 0.0,
         noise: float = 0.0,
         zero_point_mag: float = 0.0,
+        blur_pix: float = 0.0,
+        band_dropout: float = 0.0,
         crop_pix: int | None = None,
         crops: int = 1,
     ) -> None:
@@ -51,10 +56,20 @@ class Augment:
                 f"augment.zoom={list(zoom)} is not a range; give least and greatest factor, as [0.9, 1.1]."
             )
         self.zoom = (float(zoom[0]), float(zoom[1]))
-        for name, value in (("shift_pix", shift_pix), ("noise", noise), ("zero_point_mag", zero_point_mag)):
+        amounts = {
+            "shift_pix": shift_pix,
+            "noise": noise,
+            "zero_point_mag": zero_point_mag,
+            "blur_pix": blur_pix,
+            "band_dropout": band_dropout,
+        }
+        for name, value in amounts.items():
             if value < 0:
                 raise ConfigError(f"augment.{name}={value} is negative; give 0 to switch it off.")
+        if band_dropout >= 1:
+            raise ConfigError(f"augment.band_dropout={band_dropout} loses every band; give less than 1.")
         self.shift_pix, self.noise, self.zero_point_mag = shift_pix, noise, zero_point_mag
+        self.blur_pix, self.band_dropout = blur_pix, band_dropout
         if crops < 1 or (crop_pix is not None and crop_pix < 1) or (crops > 1 and crop_pix is None):
             raise ConfigError(
                 f"augment.crop_pix={crop_pix} and augment.crops={crops}: a part has at least 1 pixel, an image at "
@@ -78,10 +93,14 @@ class Augment:
             )
         elif self.mirror or self.rotate == "quarter":
             batch = random_dihedral(batch, quarter_turns=self.rotate == "quarter", mirror=self.mirror)
+        if self.blur_pix:
+            batch = blur(batch, sigma_pix=self.blur_pix)
         if self.zero_point_mag:
             batch = scale_bands(batch, zero_point_mag=self.zero_point_mag)
         if self.noise:
             batch = add_noise(batch, fraction=self.noise, noise=noise)
+        if self.band_dropout:
+            batch = drop_bands(batch, probability=self.band_dropout)
         return batch
 
     def exact_views(self, batch: Batch) -> Iterator[Batch]:

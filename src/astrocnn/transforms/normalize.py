@@ -83,24 +83,39 @@ class Normalize(nn.Module):
             ConfigError: data that are no images are to be sharpened.
         """
         self._check(image)
+        self.measure(image, valid, bands=bands, what="training images")
+        contrast = self._contrast(image, valid)
+        for band in range(image.shape[1]):
+            pixels = contrast[:, band][valid[:, band]].double()
+            self.mean[band], self.std[band] = pixels.mean(), pixels.std(correction=0)
+
+    @torch.no_grad()
+    def measure(
+        self, image: Tensor, valid: Tensor, *, bands: tuple[str, ...] = (), what: str = "images"
+    ) -> None:
+        """Take sky level and noise from these images and leave the rest: for other depths and other units.
+
+        Args:
+            image: (N, C, H, W) flux; (N, C, L) or (N, F) of other data.
+            valid: bool, of that shape.
+            bands: names, for messages.
+            what: names the images in messages.
+
+        Raises:
+            DataError: a band has no valid pixel, or all its valid pixels have one value.
+        """
         for band in range(image.shape[1]):
             name = bands[band] if band < len(bands) else str(band)
             pixels = image[:, band][valid[:, band]].double()
             if pixels.numel() == 0:
-                raise DataError(
-                    f"band {name} has no valid pixel in the training images; drop it (data.bands=...)."
-                )
+                raise DataError(f"band {name} has no valid pixel in the {what}; drop it (data.bands=...).")
             sky = pixels.median()
             noise = MAD_TO_SIGMA * (pixels - sky).abs().median()
             if noise == 0:  # more than half of the pixels hold one value, as in images cut out by a mask
                 noise = pixels.std(correction=0)
             if noise == 0:
-                raise DataError(f"band {name} is constant in the training images; drop it (data.bands=...).")
+                raise DataError(f"band {name} is constant in the {what}; drop it (data.bands=...).")
             self.sky[band], self.noise[band] = sky, noise
-        contrast = self._contrast(image, valid)
-        for band in range(image.shape[1]):
-            pixels = contrast[:, band][valid[:, band]].double()
-            self.mean[band], self.std[band] = pixels.mean(), pixels.std(correction=0)
 
     @property
     def reach(self) -> int | None:

@@ -23,7 +23,9 @@ from astrocnn.report.words import count, html
 __all__ = ["image_figures_table", "image_summary_table", "image_tiles", "print_image_summary"]
 
 MOST_TILES = 3
+MOST_COLUMNS = 3  # planes that stand side by side in a terminal
 LEFT_TO_THE_PAGE = ("mae", "bias", "flux_error")
+LEFT_TO_THE_PAGE_OF_MANY = (*LEFT_TO_THE_PAGE, "psnr", "flux_ratio", "flux_error_median")
 
 
 def image_tiles(summary: Mapping[str, Any]) -> str:
@@ -67,7 +69,7 @@ def image_figures_table(summary: Mapping[str, Any]) -> str:
 
 
 def image_summary_table(metrics: Mapping[str, Any]) -> Table:
-    """The figures of the test set with their 95 % intervals, one row a plane.
+    """The figures of the test set with their 95 % intervals: a column a plane, or a row where there are many planes.
 
     Args:
         metrics: contents of metrics.json.
@@ -76,6 +78,17 @@ def image_summary_table(metrics: Mapping[str, Any]) -> Table:
         DataError: the metrics hold no split.
     """
     split, summary = shown_split(metrics)
+    planes = list(zip(summary["planes"], summary["units"], strict=True))
+    many = len(planes) > MOST_COLUMNS
+    left_out = LEFT_TO_THE_PAGE_OF_MANY if many else LEFT_TO_THE_PAGE
+    shown = {
+        FIGURES[key][0]: [_text(key, summary["figures"][plane].get(key)) for plane, _ in planes]
+        for key in FIGURES
+        if key not in left_out and any(key in figures for figures in summary["figures"].values())
+    }
+    for name, gain in summary["gain"].items():
+        title = f"RMSE over that of {PREDICTORS.get(name, name)}"
+        shown[title] = [_text("ratio", gain[plane]["rmse"]) for plane, _ in planes]
     table = Table(
         title=escape(f"{split} set, {count(summary['n'])} images"),
         title_justify="left",
@@ -83,19 +96,12 @@ def image_summary_table(metrics: Mapping[str, Any]) -> Table:
         caption_justify="left",
         show_lines=True,
     )
-    table.add_column("")
-    keys = [key for key in FIGURES if any(key in figures for figures in summary["figures"].values())]
-    keys = [key for key in keys if key not in LEFT_TO_THE_PAGE]
-    for heading in (
-        *(FIGURES[key][0] for key in keys),
-        *(f"RMSE over that of {PREDICTORS.get(name, name)}" for name in summary["gain"]),
-    ):
-        table.add_column(heading)
-    for plane, unit in zip(summary["planes"], summary["units"], strict=True):
-        figures = summary["figures"][plane]
-        ratios = [gain[plane]["rmse"] for gain in summary["gain"].values()]
-        cells = [_text(key, figures.get(key)) for key in keys] + [_text("ratio", ratio) for ratio in ratios]
-        table.add_row(Text(plane_name(plane, unit)), *map(Text, cells))
+    named = [plane_name(plane, unit) for plane, unit in planes]
+    for heading in ("", *(shown if many else named)):
+        table.add_column(escape(heading))
+    cells = zip(named, *shown.values(), strict=True) if many else ((key, *row) for key, row in shown.items())
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table
 
 

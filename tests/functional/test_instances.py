@@ -110,6 +110,8 @@ def test_centres_too_near_to_a_higher_one_or_too_low_do_not_count():
     assert find_instances(p, heat, offset).max() == 1
     assert find_instances(p, heat, offset, merge_pix=1.5).max() == 2
     assert find_instances(p, heat, offset, centre_threshold=0.2).max() == 2
+    heat[10, 12] = 0.7  # near to one that does not count
+    assert find_instances(p, heat, offset).max() == 2
 
 
 def test_equal_neighbours_are_one_centre():

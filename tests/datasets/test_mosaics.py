@@ -228,3 +228,18 @@ def test_real_images_become_mosaics(realdata: Callable[[str], Path]) -> None:
     np.testing.assert_array_equal(pixels(mosaic, step=300), truth)
     (mosaic,) = find_mosaics(str(realdata("radio") / "1904-66_SIN_3d.fits"))
     assert len(mosaic.bands) == 3
+
+
+def test_a_band_that_is_not_there_is_not_valid_where_that_is_asked_for(tmp_path: Path) -> None:
+    there = {band: path for band, path in files(tmp_path).items() if band != "r"}
+    with pytest.raises(DataError, match=r"no band r; it has g, i;.*data\.missing_band=invalid"):
+        find_mosaics(there, bands=BANDS)
+    (mosaic,) = find_mosaics(there, bands=BANDS, missing_band="invalid")
+    assert mosaic.bands == tuple(BANDS)
+    whole = pixels(mosaic)
+    np.testing.assert_array_equal(whole[[0, 2]], IMAGE[[0, 2]])
+    assert np.isnan(whole[1]).all()
+    with pytest.raises(DataError, match="no band"):
+        find_mosaics(there, bands=["z", "y"], missing_band="invalid")
+    with pytest.raises(ConfigError, match=r"data\.missing_band='skip'"):
+        find_mosaics(there, missing_band="skip")

@@ -79,3 +79,5 @@ def test_another_stride() -> None:
         ConfigError, match=r"stride=4 is not one of FCN's; choose 32, 16 or 8 \(model.stride=8\)"
     ):
         FCN(**SMALL, stride=4)
+    with pytest.raises(ConfigError, match="width=0: an FCN has at least 1 channel"):
+        FCN(**{**SMALL, "width": 0})

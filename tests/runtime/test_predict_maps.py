@@ -173,7 +173,7 @@ def test_what_other_pixels_began_is_not_gone_on_with(
 
     def stopped(task: SegmentationTask, batch: dict) -> dict:
         seen.append(1)
-        if len(seen) == 40:
+        if len(seen) == 90:
             raise KeyboardInterrupt
         return predict(task, batch)
 
@@ -307,3 +307,37 @@ def test_kill_9_and_again(image: np.ndarray, words: list[str], command: Command,
         if kills > 3:
             subprocess.run([sys.executable, str(SCRIPT), *words], check=True)
     np.testing.assert_array_equal(read(tmp_path / "maps" / "field_maps.fits", "P_STAR"), expected)
+
+
+def test_a_mosaic_of_another_unit_and_band_is_mapped_by_its_own_noise(
+    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, trained: Path
+) -> None:
+    """The same sky in another unit, on another sky level and without a band gives maps by its own levels."""
+    for band in "gr":
+        with fits.open(tmp_path / f"field_{band}.fits", mode="update") as hdus:
+            hdus[0].data = (hdus[0].data + RNG.normal(0, 0.05, SHAPE)) * 1e-9 + 7e-9
+            hdus[0].header["BUNIT"] = "nJy"
+    own = [word for word in words if not word.startswith("output")]
+    assert command("predict", *own, "levels=own", f"output={tmp_path}/own") == 0
+    header = fits.getheader(tmp_path / "own" / "field_maps.fits")
+    assert header["LEVELS"] == "own"
+    found = read_table(tmp_path / "own" / "field_catalog.fits")
+    assert len(found) >= len(POSITIONS)
+    alone = [
+        word if not word.startswith("data.images") else f"data.images={{g: {tmp_path}/field_g.fits}}"
+        for word in own
+    ]
+    assert command("predict", *alone, "levels=own", f"output={tmp_path}/alone") == 1
+    assert (
+        command("predict", *alone, "levels=own", "data.missing_band=invalid", f"output={tmp_path}/alone") == 0
+    )
+    with fits.open(next((tmp_path / "alone").glob("*_maps.fits"))) as hdus:
+        assert hdus["CLASS"].header.comments["BAND2"] == "not there"
+        assert np.isfinite(hdus["P_STAR"].data).any()
+
+
+def test_levels_of_another_kind_are_refused(
+    words: list[str], image: np.ndarray, command: Command, capsys
+) -> None:
+    assert command("predict", *words, "levels=mine") == 1
+    assert "levels='mine' is not known; choose from" in capsys.readouterr().err

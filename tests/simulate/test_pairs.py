@@ -79,10 +79,10 @@ def test_galaxies_are_where_the_catalogue_says(pairs: PairChunk) -> None:
     here, there = _compact(pairs.target), _compact(pairs.neighbours)
     off = np.abs(_centroid(pairs.target) - pairs.place)[here]
     assert np.median(off) < 0.01
-    assert off.max() < 0.1  # an irregular galaxy's knots shine in other bands than its body
+    assert off.max() < 0.2  # an irregular galaxy's knots shine in other bands than its body
     both = here & there
     apart = 0.2 * np.hypot(*(_centroid(pairs.neighbours)[both] - _centroid(pairs.target)[both]).T)
-    assert np.abs(apart - pairs.columns["separation_arcsec"][both]).max() < 0.02
+    assert np.abs(apart - pairs.columns["separation_arcsec"][both]).max() < 0.05
 
 
 def test_neighbour_is_of_like_brightness_and_near(pairs: PairChunk) -> None:
@@ -92,7 +92,7 @@ def test_neighbour_is_of_like_brightness_and_near(pairs: PairChunk) -> None:
     inside = _compact(pairs.neighbours)
     light = pairs.neighbours[:, 1].sum((1, 2), dtype=float)
     assert 31.4 - 2.5 * np.log10(light[inside]) == pytest.approx(
-        pairs.columns["mag_neighbour"][inside], abs=1e-3
+        pairs.columns["mag_neighbour"][inside], abs=0.01
     )
 
 
@@ -162,6 +162,11 @@ def test_galaxies_alone_have_no_neighbour(alone: Path) -> None:
     assert not table["blended"].any()
     for name in ("mag_neighbour", "separation_arcsec", "flux_neighbour_r"):
         assert np.isnan(np.ma.filled(table[name].astype(float), np.nan)).all()
+
+
+def test_galaxies_are_the_same_for_any_number_of_neighbours(pairs: PairChunk) -> None:
+    alone = _chunk(0).target
+    assert np.allclose(alone, pairs.target, rtol=1e-4, atol=1e-5 * alone.max())
 
 
 def test_eight_tenths_train() -> None:

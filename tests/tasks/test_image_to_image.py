@@ -222,3 +222,11 @@ def test_it_asks_for_a_map_a_plane() -> None:
     )
     assert ImageToImageTask.n_outputs(spec) == 2
     assert ImageToImageTask.output_shape(spec) == (2, 24, 24)
+
+
+def test_volumes_have_no_format_of_images() -> None:
+    ours = task(nn.Conv3d(3, 2, 3, padding=1))
+    volumes = {key: of[:, :, None].expand(-1, -1, 4, -1, -1) for key, of in batch().items() if of.ndim == 4}
+    ours.prepare(volumes)
+    assert ours.eval().predict(volumes)["target_image"].shape == (6, 2, 4, 12, 12)
+    assert ours.compute_loss(volumes)["loss"].isfinite()

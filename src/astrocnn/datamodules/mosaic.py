@@ -1,7 +1,7 @@
 """Mosaics to be mapped: which files, which bands, and what belongs to their pixels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pytorch_lightning import LightningDataModule
 
@@ -23,6 +23,8 @@ class MosaicDataModule(LightningDataModule):
         hdu: where the image is in a file: None for the first, a number, a name, or a list or mapping with one a band.
         bands: names and order of the bands; None takes the files'.
         n_bands: None takes the files'; another value than theirs is an error.
+        missing_band: 'error' refuses a mosaic that lacks a band, 'invalid' maps it with that band not valid, which a
+            network can that was trained with ``augment.band_dropout``.
         mask, variance: ``hdu`` or ``files`` of a quality mask and its ``bits``, of the variance and its ``kind``; see
             :class:`~astrocnn.io.layers.Mask` and :class:`~astrocnn.io.layers.Variance`.
         flux_unit, zero_point: the unit to bring all to, and the AB magnitude of one stored unit for headers that do not
@@ -47,6 +49,7 @@ class MosaicDataModule(LightningDataModule):
         hdu: str | int | Sequence[str | int] | Mapping[str, str | int] | None = None,
         bands: Sequence[str] | None = None,
         n_bands: int | None = None,
+        missing_band: str = "error",
         mask: Mapping[str, Any] | None = None,
         variance: Mapping[str, Any] | None = None,
         flux_unit: str | None = None,
@@ -59,6 +62,7 @@ class MosaicDataModule(LightningDataModule):
         if batch_size < 1:
             raise ConfigError(f"data.batch_size={batch_size}: at least 1 window.")
         self.images, self.hdu, self.bands, self.n_bands = images, hdu, bands, n_bands
+        self.missing_band = missing_band
         flux = FluxScale.of(flux_unit, zero_point, pixel_scale_arcsec, bands)
         self.layers = Layers(Mask.of(mask), Variance.of(variance), flux)
         self.pixel_scale_arcsec, self.window, self.batch_size = pixel_scale_arcsec, window, batch_size
@@ -76,7 +80,13 @@ class MosaicDataModule(LightningDataModule):
                     "no images given; name the mosaic's files with data.images={g: g.fits, r: r.fits}, or "
                     "data.images='coadds/*.fits' for files of all bands."
                 )
-            self.mosaics = find_mosaics(self.images, hdu=self.hdu, layers=self.layers, bands=self.bands)
+            self.mosaics = find_mosaics(
+                self.images,
+                hdu=self.hdu,
+                layers=self.layers,
+                bands=self.bands,
+                missing_band=self.missing_band,
+            )
             for mosaic in self.mosaics:
                 self._check(mosaic)
             first = self.mosaics[0]
@@ -105,8 +115,13 @@ class MosaicDataModule(LightningDataModule):
         scale = {"pixel_scale_arcsec": spec.pixel_scale_arcsec} if len(self.mosaics) == 1 else {}
         return {"bands": list(spec.bands), "n_bands": len(spec.bands)} | scale
 
-    def require_labels(self) -> None:
+    def require_labels(self) -> NoReturn:
         """Raise a :class:`ConfigError`: there is nothing to learn."""
         raise ConfigError(
-            "data=mosaic is for predict.py: it has images and no truth; train on data=segmentation_maps or others."
+            "data=mosaic is for predict.py: it has images and no objects; train on data=segmentation_maps or others."
         )
+
+    @property
+    def catalog(self) -> NoReturn:
+        """Raises as :meth:`require_labels`: there are no objects."""
+        self.require_labels()

@@ -43,15 +43,15 @@ class OpenMosaic:
             unpack = Unpacked()
             stack.callback(unpack.close)
             self._bands = [
-                stack.enter_context(
+                None if tile is None else stack.enter_context(
                     TilePixels(
                         tile, unpack, mask=layers.mask, variance=layers.variance, flux=scale, zero_point=zero_point
                     )
                 )
                 for tile, zero_point in zip(mosaic.tiles, zero_points, strict=True)
             ]  # fmt: skip
-            self.header = self._bands[0].header
-            self.surface = tuple(band.surface for band in self._bands)
+            self.header = next(band for band in self._bands if band is not None).header
+            self.surface = tuple(band is not None and band.surface for band in self._bands)
             self._stack = stack.pop_all()
 
     def __enter__(self) -> "OpenMosaic":
@@ -91,13 +91,16 @@ class OpenMosaic:
     def _chunks(self, top: int, bottom: int) -> list[list[int]]:
         """Boxes of whole rows, each of whole stripes of compressed pixels where it can be."""
         width = self._mosaic.shape[1]
-        unit = max(tile.image.hdu.stripe[0] for tile in self._mosaic.tiles)
+        unit = max(tile.image.hdu.stripe[0] for tile in self._mosaic.there)
         step = max(unit, CHUNK_VALUES // width // unit * unit)
         edges = [top, *range(-(-(top + 1) // step) * step, bottom, step), bottom]
         return [[a, b, 0, width] for a, b in pairwise(edges) if b > a]
 
     def _read(self, box: list[int], into: NDArray[np.float32]) -> None:
         for n, band in enumerate(self._bands):
+            if band is None:
+                into[n :: len(self._bands)] = np.nan
+                continue
             (pixels,) = band(np.array([box]))
             if isinstance(pixels, DataError):
                 raise pixels

@@ -12,7 +12,7 @@ import numpy as np
 from astrocnn.datasets.packing import planes
 from astrocnn.datasets.source import without_suffix
 from astrocnn.datasets.tile_files import By, Tile, by_band, tiles_of
-from astrocnn.errors import ConfigError, DataError, listed
+from astrocnn.errors import ConfigError, DataError, choose, listed
 from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
 from astrocnn.io.sample import SampleInfo
 from astrocnn.io.tiles import TileHeader, image_hdus
@@ -41,27 +41,32 @@ class Mosaic:
     Attributes:
         name: what its products are called.
         bands: names of the bands.
-        tiles: where the pixels of each are, with their masks and variances.
+        tiles: where the pixels of each are, with their masks and variances; None for a band that it lacks.
         wcs: of all bands; None where no header has one.
         units: of each band, once brought to the one that is asked for; None where it is not known.
     """
 
     name: str
     bands: tuple[str, ...]
-    tiles: tuple[Tile, ...]
+    tiles: tuple[Tile | None, ...]
     wcs: SkyWcs | None
     units: tuple[str | None, ...]
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return self.tiles[0].image.hdu.shape
+        return self.there[0].image.hdu.shape
+
+    @property
+    def there(self) -> list[Tile]:
+        """Those of the tiles that there are."""
+        return [tile for tile in self.tiles if tile is not None]
 
     @property
     def paths(self) -> list[str]:
         """The files, each once: those of the images first."""
-        images = [tile.image.path for tile in self.tiles]
-        return list(dict.fromkeys([*images, *(plane.path for tile in self.tiles for plane in tile.planes)]))
+        images = [tile.image.path for tile in self.there]
+        return list(dict.fromkeys([*images, *(plane.path for tile in self.there for plane in tile.planes)]))
 
 
 def find_mosaics(
@@ -70,6 +75,7 @@ def find_mosaics(
     hdu: str | int | Sequence[str | int] | Mapping[str, str | int] | None = None,
     layers: Layers | None = None,
     bands: Sequence[str] | None = None,
+    missing_band: str = "error",
 ) -> list[Mosaic]:
     """The mosaics that match, from their headers.
 
@@ -79,12 +85,14 @@ def find_mosaics(
         hdu: None for the first image of a file, a number, a name, a list of those of the bands, or one a band.
         layers: masks, variances and the unit.
         bands: names and order of the bands; None takes all as they stand.
+        missing_band: 'error' refuses a mosaic that lacks one, 'invalid' takes it with that band not valid.
 
     Raises:
         ConfigError: options that do not go together.
         DataError: no file matches, one cannot be read, a band is missing, or the bands differ in shape or WCS.
     """
     layers = layers or Layers()
+    lenient = choose("data.missing_band", missing_band, {"error": False, "invalid": True})
     if hdu == "all":
         raise ConfigError("data.hdu=all: a mosaic is one image; give the number or name of its HDU.")
     patterns, hdus = by_band(images, hdu, option=OPTION)
@@ -111,12 +119,14 @@ def find_mosaics(
     mosaics = []
     for key in sorted(set().union(*found)):
         missing = [name for name, tiles in zip(names, found, strict=False) if key not in tiles]
-        if missing:
+        if missing and not lenient:
             raise DataError(
                 f"the mosaic {'_'.join(key)} has no file of band {listed(missing)}: none matches {OPTION}.{missing[0]}="
                 f"{patterns[missing[0]]!r} as those of the other bands do; give all its bands, or a narrower pattern."
             )
-        mosaics.append(_joined(key, names, [tiles[key] for tiles in found], layers, bands))
+        own = [name for name in names if name not in missing]
+        parts = [tiles[key] for tiles in found if key in tiles]
+        mosaics.append(_joined(key, own, parts, layers, bands or names, lenient=lenient))
     return mosaics
 
 
@@ -139,6 +149,8 @@ def _joined(
     parts: list[tuple[Tile, SkyWcs | None]],
     layers: Layers,
     bands: Sequence[str] | None,
+    *,
+    lenient: bool,
 ) -> Mosaic:
     """The mosaic of the images of all bands, or of the planes of one image, in the wanted order."""
     tiles = [_of_plane(tile, plane) for tile, _ in parts for plane in range(tile.image.hdu.n_planes)]
@@ -162,14 +174,20 @@ def _joined(
     wanted = tuple(str(band) for band in bands) if bands else found
     wanted = wanted or tuple(f"band{n + 1}" for n in range(len(tiles)))
     lacking = [band for band in wanted if band not in found] if info.named_planes else []
-    if lacking:
+    if lacking and (not lenient or len(lacking) == len(wanted)):
         raise DataError(
             f"the mosaic in {first.path} has no band {listed(lacking)}; it has {listed(found, most=12)}; name the "
-            f"files of all bands ({OPTION}={{band: file}}), or choose among these with data.bands=[...]."
+            f"files of all bands ({OPTION}={{band: file}}), or choose among these with data.bands=[...]; a network "
+            "that was trained with augment.band_dropout can do without one (data.missing_band=invalid)."
         )
-    chosen = planes(first.path, info, wanted) or range(len(tiles))
-    units = [layers.flux.unit if layers.flux else tiles[n].unit for n in chosen]
-    return Mosaic(_name(key, tiles, names), wanted, tuple(tiles[n] for n in chosen), wcs, tuple(units))
+    known = [band for band in wanted if band not in lacking]
+    chosen = planes(first.path, info, known) or range(len(tiles))
+    of_band: dict[str, Tile] = dict(zip(known, (tiles[n] for n in chosen), strict=True))
+    in_order = tuple(of_band.get(band) for band in wanted)
+    units = tuple(
+        None if tile is None else layers.flux.unit if layers.flux else tile.unit for tile in in_order
+    )
+    return Mosaic(_name(key, tiles, names), wanted, in_order, wcs, units)
 
 
 def _of_plane(tile: Tile, plane: int) -> Tile:

@@ -68,6 +68,8 @@ class FCN(nn.Module):
         super().__init__()
         if stride not in SKIPS:
             raise ConfigError(f"stride={stride} is not one of FCN's; choose 32, 16 or 8 (model.stride=8).")
+        if width < 1:
+            raise ConfigError(f"width={width}: an FCN has at least 1 channel (model.width=16).")
         self.in_channels, self.stride = in_channels, stride
         widths = [width * times for times, _ in LEVELS]
         self.levels = nn.ModuleList(

@@ -60,6 +60,8 @@ class UNetTimm(nn.Module):
         init: str = "he",
     ) -> None:
         super().__init__()
+        if width < 1:
+            raise ConfigError(f"width={width}: the decoder has at least 1 channel (model.width=16).")
         self.in_channels = in_channels
         channels, self.channels_last = _pyramid(encoder, in_channels)  # by reduction: 2, 4, ..., 32
         self.encoder = _encoder(encoder, in_channels)

@@ -49,7 +49,7 @@ def image_gallery(
         return ""
     of_bands = bands is not None and set(planes) <= set(bands)
     rows, note = (
-        _in_colour(shown, bands, planes) if of_bands else _by_plane(shown, bands, planes, units, edges)
+        _in_colour(shown, bands, planes, units) if of_bands else _by_plane(shown, bands, planes, units, edges)
     )
     parts, title = [], None
     for example, pictures in zip(shown, rows, strict=True):
@@ -61,11 +61,12 @@ def image_gallery(
 
 
 def _slices(example: Example) -> dict[str, Any]:
-    """The same with (C, H, W) arrays, what is not valid being NaN."""
+    """The same with (C, H, W) arrays, what is not valid being NaN; of a volume the slice in its middle."""
     flat = {key: _middle(np.asarray(example[key])) for key in ("image", "target", "prediction")}
     for key, mask in (("image", "valid"), ("target", "target_valid")):
         flat[key] = np.where(_middle(np.asarray(example[mask])), flat[key], np.nan)
-    return {"id": example["id"], "title": example["title"], **flat}
+    is_volume = np.ndim(example["image"]) == 4
+    return {"id": example["id"], "title": example["title"], "is_volume": is_volume, **flat}
 
 
 def _middle(maps: NDArray[Any]) -> NDArray[Any]:
@@ -73,7 +74,10 @@ def _middle(maps: NDArray[Any]) -> NDArray[Any]:
 
 
 def _in_colour(
-    shown: Sequence[Mapping[str, Any]], bands: Sequence[str] | None, planes: Sequence[str]
+    shown: Sequence[Mapping[str, Any]],
+    bands: Sequence[str] | None,
+    planes: Sequence[str],
+    units: Sequence[str | None],
 ) -> tuple[list[str], str]:
     """Input, target and prediction as colour pictures on one scale; the residual of all planes together."""
     columns = [list(bands or ()).index(plane) for plane in planes]
@@ -88,9 +92,10 @@ def _in_colour(
         pictures = [drawn[0][i], drawn[1][i], drawn[2][i], _coloured(residual[i], -span, span, "RdBu_r")]
         rows.append(_row(pictures, COLUMNS))
     summed = f"the sum over {html(' '.join(planes))}" if len(planes) > 1 else html(planes[0])
+    unit = f" {html(units[0])}" if len(set(units)) == 1 and units[0] else ""
     note = (
         "Input, target and prediction on one scale (asinh over the noise, Lupton et al. 2004); predicted − true is "
-        f"{summed}, from −{scientific(span, 2)} (blue) to {scientific(span, 2)} (red). {_no_data()}"
+        f"{summed}, from −{scientific(span, 2)} (blue) to {scientific(span, 2)}{unit} (red). {_no_data()}"
     )
     return rows, note
 
@@ -103,7 +108,8 @@ def _by_plane(
     edges: Mapping[str, Sequence[float]] | None,
 ) -> tuple[list[str], str]:
     """The input in colour, then target, prediction and residual of each plane."""
-    inputs = lupton_rgb(np.stack([example["image"] for example in shown]), bands=bands)
+    flux = np.stack([example["image"] for example in shown])
+    inputs = _ranked(flux[:, 0]) if shown[0]["is_volume"] else lupton_rgb(flux, bands=bands)
     rows = [""] * len(shown)
     scales = []
     for k, (plane, unit) in enumerate(list(zip(planes, units, strict=True))[:MOST_PLANES]):
@@ -130,8 +136,15 @@ def _by_plane(
             f"{html(plane_name(plane, unit))} {scientific(low, 3)} (dark) to {scientific(high, 3)} (light), "
             f"residual ±{scientific(span, 2)}"
         )
+    first = ""
+    if shown[0]["is_volume"]:
+        first = (
+            f" Of the input the middle slice of {html(bands[0] if bands else 'its first channel')}, by rank."
+        )
     left_out = f" The first {MOST_PLANES} of {len(planes)} planes." if len(planes) > MOST_PLANES else ""
-    note = f"One scale a plane in all examples: {'; '.join(scales)} (blue to red).{left_out} {_no_data()}"
+    note = (
+        f"One scale a plane in all examples: {'; '.join(scales)} (blue to red).{first}{left_out} {_no_data()}"
+    )
     return rows, note
 
 
@@ -153,6 +166,14 @@ def _coloured(values: Floats, low: float, high: float, colours: str) -> NDArray[
     picture = (255 * mpl.colormaps[colours](np.nan_to_num(scaled))[..., :3]).round().astype(np.uint8)
     picture[~np.isfinite(values)] = NO_DATA
     return np.asarray(picture)
+
+
+def _ranked(maps: Floats) -> NDArray[np.uint8]:
+    """(N, H, W, 3) uint8 of maps (N, H, W): as many pixels of each colour, whatever the values."""
+    order = np.sort(maps[np.isfinite(maps)])
+    ranks = np.searchsorted(order, np.nan_to_num(maps)) / max(len(order), 1)
+    ranks = np.where(np.isfinite(maps), ranks, np.nan)
+    return np.stack([_coloured(each, 0.0, 1.0, "viridis") for each in ranks])
 
 
 def _row(pictures: Sequence[NDArray[np.uint8] | None], captions: Sequence[str]) -> str:

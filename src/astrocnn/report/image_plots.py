@@ -45,7 +45,10 @@ def values(axes: Axes, table: Mapping[str, Any], *, name: str) -> None:
         axes.plot(row + 0.5, median, color=WARM, linewidth=1.3, label="median prediction", zorder=4)
     places = np.linspace(0, m, N_TICKS)
     edges = np.asarray(table["edges"], dtype=float)
-    labels = [scientific(np.interp(place, np.arange(m + 1), edges), 3) for place in places]
+    shown = np.interp(places, np.arange(m + 1), edges)
+    if np.ptp(np.diff(edges)) < 1e-3 * np.ptp(edges):  # even: what is small against the steps is 0
+        shown = np.where(np.abs(shown) < 1e-3 * np.ptp(edges), 0.0, shown)
+    labels = [scientific(value, 3) for value in shown]
     axes.set_xticks(places, labels)
     axes.set_yticks(places, labels)
     axes.set(xlim=(0, m), ylim=(0, m), xlabel=f"True {short(name)}", ylabel="Predicted")

@@ -16,7 +16,6 @@ from astrocnn.report.image_words import (
     headline,
     interval_text,
     plane_name,
-    ratio_text,
 )
 from astrocnn.report.populations import shown_split
 from astrocnn.report.words import count, html
@@ -24,7 +23,9 @@ from astrocnn.report.words import count, html
 __all__ = ["image_figures_table", "image_summary_table", "image_tiles", "print_image_summary"]
 
 MOST_TILES = 3
+MOST_COLUMNS = 3  # planes that stand side by side in a terminal
 LEFT_TO_THE_PAGE = ("mae", "bias", "flux_error")
+LEFT_TO_THE_PAGE_OF_MANY = (*LEFT_TO_THE_PAGE, "psnr", "flux_ratio", "flux_error_median")
 
 
 def image_tiles(summary: Mapping[str, Any]) -> str:
@@ -68,7 +69,7 @@ def image_figures_table(summary: Mapping[str, Any]) -> str:
 
 
 def image_summary_table(metrics: Mapping[str, Any]) -> Table:
-    """The figures of the test set with their 95 % intervals, one column a plane.
+    """The figures of the test set with their 95 % intervals: a column a plane, or a row where there are many planes.
 
     Args:
         metrics: contents of metrics.json.
@@ -77,24 +78,30 @@ def image_summary_table(metrics: Mapping[str, Any]) -> Table:
         DataError: the metrics hold no split.
     """
     split, summary = shown_split(metrics)
+    planes = list(zip(summary["planes"], summary["units"], strict=True))
+    many = len(planes) > MOST_COLUMNS
+    left_out = LEFT_TO_THE_PAGE_OF_MANY if many else LEFT_TO_THE_PAGE
+    shown = {
+        FIGURES[key][0]: [_text(key, summary["figures"][plane].get(key)) for plane, _ in planes]
+        for key in FIGURES
+        if key not in left_out and any(key in figures for figures in summary["figures"].values())
+    }
+    for name, gain in summary["gain"].items():
+        title = f"RMSE over that of {PREDICTORS.get(name, name)}"
+        shown[title] = [_text("ratio", gain[plane]["rmse"]) for plane, _ in planes]
     table = Table(
         title=escape(f"{split} set, {count(summary['n'])} images"),
         title_justify="left",
         caption="in brackets: 95 % intervals",
         caption_justify="left",
+        show_lines=True,
     )
-    table.add_column("")
-    planes = summary["planes"]
-    for plane, unit in zip(planes, summary["units"], strict=True):
-        table.add_column(escape(plane_name(plane, unit)))
-    for key, (name, _) in FIGURES.items():
-        if key not in LEFT_TO_THE_PAGE and any(key in summary["figures"][plane] for plane in planes):
-            table.add_row(Text(name), *(Text(_text(summary, plane, key)) for plane in planes))
-    for name, gain in summary["gain"].items():
-        cells = (
-            Text(ratio_text(gain[plane]["rmse"]).replace("(", "[").replace(")", "]")) for plane in planes
-        )
-        table.add_row(Text(f"RMSE over that of {PREDICTORS.get(name, name)}"), *cells)
+    named = [plane_name(plane, unit) for plane, unit in planes]
+    for heading in ("", *(shown if many else named)):
+        table.add_column(escape(heading))
+    cells = zip(named, *shown.values(), strict=True) if many else ((key, *row) for key, row in shown.items())
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -141,9 +148,8 @@ def _gain(figure: Mapping[str, Any]) -> str:
     )
 
 
-def _text(summary: Mapping[str, Any], plane: str, key: str) -> str:
-    figure = summary["figures"][plane].get(key)
+def _text(key: str, figure: Mapping[str, Any] | None) -> str:
     if figure is None:
         return figure_text(key, None)
     interval = interval_text(key, figure)
-    return figure_text(key, figure["value"]) + (f" [{interval}]" if interval else "")
+    return figure_text(key, figure["value"]) + (f"\n[{interval}]" if interval else "")

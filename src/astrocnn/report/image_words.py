@@ -5,7 +5,7 @@ from typing import Any
 
 from astrocnn.report.words import DASH, number, percent, scientific
 
-__all__ = ["FIGURES", "PREDICTORS", "figure_text", "headline", "interval_text", "plane_name", "ratio_text"]
+__all__ = ["FIGURES", "PREDICTORS", "figure_text", "headline", "interval_text", "plane_name"]
 
 FIGURES = {  # key of metrics.json: (name, what it is)
     "rmse": ("RMSE", "root mean square of the residuals, in the target's unit"),
@@ -40,13 +40,7 @@ def interval_text(key: str, figure: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return ""
     between = " to " if low < 0 else "–"
-    return f"{figure_text(key, low)}{between}{figure_text(key, high)}".replace(" dB–", "–")
-
-
-def ratio_text(figure: Mapping[str, Any]) -> str:
-    """'0.32 (0.30–0.34)' of a ratio with its interval."""
-    interval = interval_text("ratio", figure)
-    return number(figure.get("value")) + (f" ({interval})" if interval else "")
+    return f"{figure_text(key, low)}{between}{figure_text(key, high)}".replace(f" dB{between}", between)
 
 
 def headline(figures: Mapping[str, Any]) -> str:

@@ -44,7 +44,8 @@ def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
             f"the run was trained on bands {trained}, in this order, and the data have {list(spec.bands)}; leave "
             "data.bands out where the files name their bands, or give them in the run's order."
         )
-    check_units(run, spec)
+    if cfg.get("levels") != "own":
+        check_units(run, spec)
     datamodule.prepare_data()
     datamodule.setup("predict")
     return datamodule
@@ -58,7 +59,8 @@ def check_units(run: Path, spec: DataSpec) -> None:
         if before is not None and unit is not None and not same_unit(before, unit):
             raise ConfigError(
                 f"the run was trained on band {band} in {before}, and the data have it in {unit}; bring them to that "
-                "unit with data.flux_unit=..., or train on such data."
+                "unit with data.flux_unit=..., or train on such data; maps can be made by the noise of the images "
+                "themselves (levels=own)."
             )
 
 

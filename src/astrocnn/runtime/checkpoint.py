@@ -121,6 +121,8 @@ def load(
     path = Path(run) / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint else best_checkpoint(run)
     weights = read_checkpoint(path)
     set_values(config, {"task.compile": False})
+    if config.model.get("weights"):  # which the checkpoint's replace; their file may have moved
+        set_values(config, {"model.weights": None})
     task = build_task(config)
     try:
         task.load_state_dict(weights["state_dict"])

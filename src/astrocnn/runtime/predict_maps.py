@@ -36,8 +36,13 @@ from astrocnn.tasks.base import BaseTask
 
 __all__ = ["predict_maps"]
 
+LEVELS = {"training": False, "own": True}
+SAMPLE_PIX, SAMPLES = (
+    128,
+    12,
+)  # rows and columns of the parts that sky and noise are taken from, and how many a side
 CATALOGS = {"fits": ".fits", "parquet": ".parquet", "votable": ".xml", "ecsv": ".ecsv", "csv": ".csv"}
-SAME = ("CKPTSHA", "CFGSHA", "INPSHA", "WINDOW")  # cards of which other values mean other maps
+SAME = ("CKPTSHA", "CFGSHA", "INPSHA", "WINDOW", "LEVELS")  # cards of which other values mean other maps
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
             "these with data=mosaic data.images=..."
         )
     folder = Path(cfg.output or "maps")
-    run = provenance(Path(cfg.run))
+    own = choose("levels", str(cfg.levels), LEVELS)
+    run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
     planes = MapPlanes.of(task, len(data.probe().bands), read_record(cfg.run).get("target_units") or ())
     grids = [grid_of(task, mosaic.shape, data.window) for mosaic in data.mosaics]
     say(task, saved, data, grids)
@@ -87,6 +93,8 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
         header = run | described(mosaic, data, grid)
         with OpenMosaic(mosaic, data.layers, variance=False) as pixels:
             sky = wcs_cards(pixels.header.sky) if mosaic.wcs is not None else fits.Header()
+            if own:
+                measure_levels(task, pixels, mosaic)
             made = map_one(task, pixels, mosaic, grid, planes, names, header=header, sky=sky, cfg=cfg)
         if not planes.classes:
             continue
@@ -120,7 +128,7 @@ def described(
     mosaic: Mosaic, data: MosaicDataModule, grid: Grid
 ) -> dict[str, tuple[str | int | float | bool, str]]:
     """What the maps are of, as cards: the files, their fingerprint, and the windows."""
-    planes = [[str(plane) for plane in tile.planes] for tile in mosaic.tiles]
+    planes = [[str(plane) for plane in tile.planes] if tile else [] for tile in mosaic.tiles]
     options = {"layers": asdict(data.layers), "planes": planes, "bands": mosaic.bands}
     window = " ".join(f"{side[0].end - side[0].start}/{len(side)}" for side in (grid.rows, grid.columns))
     cards: dict[str, tuple[str | int | float | bool, str]] = {
@@ -129,7 +137,7 @@ def described(
         "EXACT": (grid.exact, "whether the maps are those of a single pass"),
     }
     for n, (band, tile) in enumerate(zip(mosaic.bands, mosaic.tiles, strict=True), start=1):
-        cards[f"BAND{n}"] = (band, Path(tile.image.path).name[:40])
+        cards[f"BAND{n}"] = (band, Path(tile.image.path).name[:40] if tile else "not there")
     return cards
 
 
@@ -150,6 +158,22 @@ def say(task: BaseTask, saved: DictConfig, data: MosaicDataModule, grids: list[G
             f"the run was trained on pixels of {trained:.4g} arcsec, and {data.mosaics[0].name} has {scale:.4g}.",
             file=sys.stderr,
         )
+
+
+def measure_levels(task: BaseTask, pixels: OpenMosaic, mosaic: Mosaic) -> None:
+    """Have the task normalise by the sky level and noise of this mosaic, from parts that are spread over it."""
+    height, width = (min(side, SAMPLE_PIX) for side in mosaic.shape)
+    rows, columns = (
+        np.unique(np.linspace(0, side - size, min(SAMPLES, -(-side // size))).astype(int)).tolist()
+        for side, size in zip(mosaic.shape, (height, width), strict=True)
+    )
+    parts = [pixels.window(y, y + height, x, x + width) for y in rows for x in columns]
+    image = torch.from_numpy(np.stack(parts))[:, : len(mosaic.bands)].to(task.device)
+    there = {band for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True) if tile is not None}
+    valid = image.isfinite()
+    task.normalize.measure(
+        torch.where(valid, image, 0), valid, bands=mosaic.bands, only=there, what=f"mosaic {mosaic.name}"
+    )
 
 
 def map_one(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from astrocnn.functional.seeding import seed_of
 from astrocnn.simulate.footprints import truth
 from astrocnn.simulate.observe import Survey, draw_seeing, lose_pixels, observe
-from astrocnn.simulate.population import magnitudes
+from astrocnn.simulate.population import Columns, magnitudes, sky_positions, take
 from astrocnn.simulate.render import draw_stamps
 from astrocnn.simulate.sources import DISC, IRREGULAR, SPHEROID, Parts, components, galaxies_of
 from astrocnn.simulate.templates import Colours
@@ -28,7 +28,6 @@ Images = NDArray[np.float32]
 MAG_RANGE = (20.0, 25.0)  # of the central galaxy, i band
 MAG_DIFFERENCE = 2.0  # a neighbour is at most so much brighter or fainter
 SEPARATION_RANGE_ARCSEC = (0.6, 3.0)
-DEC_RANGE_DEG = (-65.0, 5.0)
 FORMS = {SPHEROID: "spheroid", DISC: "disc", IRREGULAR: "irregular"}
 SPLITS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -76,87 +75,130 @@ def truth_units(names: Iterable[str]) -> dict[str, str]:
 
 
 def make_pairs(options: PairOptions, number: int, n_images: int) -> PairChunk:
-    """Simulate ``n_images`` blends."""
+    """Simulate ``n_images`` blends; the central galaxies are the same for any number of neighbours."""
     rng = np.random.default_rng(seed_of(options.seed, number))
     colours = Colours(options.bands)
     survey = Survey.of(options.depth, options.bands, options.pixel_scale_arcsec)
-
-    most = options.max_neighbours
-    count = rng.integers(1, most + 1, n_images) if most else np.zeros(n_images, np.int64)
-    image_of = np.concatenate([np.arange(n_images), np.repeat(np.arange(n_images), count)])
-    mag = magnitudes(rng, n_images, *MAG_RANGE)[image_of]
-    beside = np.arange(len(mag)) >= n_images  # neighbours follow the central galaxies
-    mag[beside] += rng.uniform(-MAG_DIFFERENCE, MAG_DIFFERENCE, beside.sum())
-    galaxies = galaxies_of(rng, mag)
-    parts = components(rng, galaxies, colours)
-    flux = np.zeros((len(mag), len(options.bands)))
-    np.add.at(flux, parts.owner, parts.flux)
-
-    middle = (options.size - 1) / 2 + rng.uniform(-0.5, 0.5, (n_images, 2))  # anywhere in its pixel
-    separation = np.where(beside, rng.uniform(*SEPARATION_RANGE_ARCSEC, len(mag)), 0.0)
-    angle = rng.uniform(0.0, 2 * np.pi, len(mag))
-    offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * separation[:, None]
-    place = middle[image_of] + offset / options.pixel_scale_arcsec  # (objects, 2)
-
+    ra, dec = sky_positions(rng, n_images)
+    columns: dict[str, NDArray[Any]] = {
+        "ra": ra,
+        "dec": dec,
+        "split": rng.choice(list(SPLITS), n_images, p=list(SPLITS.values())),
+    }
     seeing = draw_seeing(rng, n_images, survey)
+    middle = (options.size - 1) / 2 + rng.uniform(-0.5, 0.5, (n_images, 2))  # anywhere in its pixel
+    central = _Galaxies.of(rng, magnitudes(rng, n_images, *MAG_RANGE), np.arange(n_images), middle, colours)
+    others, separation = _neighbours(central, options, number, colours)
+
     shape = (n_images, len(options.bands), options.size, options.size)
-    target, neighbours, touching = (
-        np.zeros(shape, np.float32),
-        np.zeros(shape, np.float32),
-        np.zeros(n_images, bool),
-    )
+    target, neighbours = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    blended = np.zeros(n_images, bool)
     for n in range(n_images):
-        rows = np.flatnonzero(image_of == n)  # the central galaxy is first
-        x, y = place[rows].T
-        stamps = draw_stamps(x, y, _of(parts, rows), seeing[n], survey, options.size)
-        for stamp, into in zip(stamps, [target[n], *[neighbours[n]] * (len(rows) - 1)], strict=True):
-            into[(slice(None), *stamp.place)] += stamp.image
-        about = {"x": x, "y": y, "label": galaxies["label"][rows], "ignore": np.zeros(len(rows))}
-        touching[n] = truth(stamps, about, survey, options.size).columns["blended"][0] > 0
+        both = _Galaxies.together(central.of_image(n), others.of_image(n))
+        x, y = both.place.T
+        stamps = draw_stamps(x, y, both.parts, seeing[n], survey, options.size)
+        for k, stamp in enumerate(stamps):
+            light = target[n] if k == 0 else neighbours[n]
+            light[(slice(None), *stamp.place)] += stamp.image
+        about = {"x": x, "y": y, "label": both.columns["label"], "ignore": np.zeros(len(stamps))}
+        blended[n] = truth(stamps, about, survey, options.size).columns["blended"][0] > 0
 
     clean = torch.from_numpy(target + neighbours)
     image, variance = observe(rng, clean, survey)
     lost = lose_pixels(rng, clean, survey)
     image[lost] = np.nan
     variance[lost] = np.nan
-
-    low, high = np.sin(np.radians(DEC_RANGE_DEG))
-    brightest = _brightest(image_of[beside], mag[beside], n_images)
-    columns: dict[str, NDArray[Any]] = {
-        "ra": rng.uniform(0.0, 360.0, n_images),
-        "dec": np.degrees(np.arcsin(rng.uniform(low, high, n_images))),
-        "split": rng.choice(list(SPLITS), n_images, p=list(SPLITS.values())),
-        "kind": np.array([FORMS[int(label)] for label in galaxies["label"][:n_images]]),
-        "mag": mag[:n_images],
-        "radius_arcsec": galaxies["radius"][:n_images],
-        "z": galaxies["z"][:n_images],
-        "n_neighbours": count,
-        "blended": touching,
-        "mag_neighbour": _of_brightest(mag[beside], brightest),
-        "separation_arcsec": _of_brightest(separation[beside], brightest),
-    }
-    for b, band in enumerate(options.bands):
-        columns[f"flux_{band}"] = flux[:n_images, b]
-        columns[f"flux_neighbour_{band}"] = _of_brightest(flux[beside, b], brightest)
-        columns[f"seeing_{band}"] = seeing[:, b]
+    columns |= _truth(central, others, separation, options.bands)
+    columns |= {"blended": blended} | {f"seeing_{band}": seeing[:, b] for b, band in enumerate(options.bands)}
     return PairChunk(image, variance, target, neighbours, middle, columns)
 
 
-def _of(parts: Parts, objects: Rows) -> Parts:
-    """The components of some objects, which are numbered anew in their order."""
-    mine = np.flatnonzero(np.isin(parts.owner, objects))
-    columns = {name: values[mine] for name, values in parts.columns.items()}
-    return Parts(np.searchsorted(objects, parts.owner[mine]), parts.flux[mine], columns)
+@dataclass(frozen=True)
+class _Galaxies:
+    """Galaxies, the cutout that each is in (N,), their places in pixels (N, 2), columns and components."""
+
+    image: Rows
+    place: Array
+    columns: Columns
+    parts: Parts
+
+    @classmethod
+    def of(
+        cls, rng: np.random.Generator, mag: Array, image: Rows, place: Array, colours: Colours
+    ) -> "_Galaxies":
+        """Galaxies of given magnitudes."""
+        columns = galaxies_of(rng, mag)
+        return cls(image, place, columns, components(rng, columns, colours))
+
+    @property
+    def flux(self) -> Array:
+        """Total fluxes, (N, C) nJy."""
+        flux = np.zeros((len(self.image), self.parts.flux.shape[1]))
+        np.add.at(flux, self.parts.owner, self.parts.flux)
+        return flux
+
+    def of_image(self, number: int) -> "_Galaxies":
+        """Those of one cutout."""
+        rows = np.flatnonzero(self.image == number)
+        mine = np.flatnonzero(np.isin(self.parts.owner, rows))
+        owner = np.searchsorted(rows, self.parts.owner[mine])
+        parts = Parts(owner, self.parts.flux[mine], take(self.parts.columns, mine))
+        return _Galaxies(self.image[rows], self.place[rows], take(self.columns, rows), parts)
+
+    @staticmethod
+    def together(one: "_Galaxies", other: "_Galaxies") -> "_Galaxies":
+        """Those of both, in order."""
+        owner = np.concatenate([one.parts.owner, other.parts.owner + len(one.image)])
+        flux = np.concatenate([one.parts.flux, other.parts.flux])
+        return _Galaxies(
+            np.concatenate([one.image, other.image]),
+            np.concatenate([one.place, other.place]),
+            _concatenated(one.columns, other.columns),
+            Parts(owner, flux, _concatenated(one.parts.columns, other.parts.columns)),
+        )
 
 
-def _brightest(image_of: Rows, mag: Array, n_images: int) -> Rows:
-    """The row of each image's brightest neighbour, -1 where it has none."""
-    order = np.argsort(-mag, kind="stable")  # the brightest is written last
-    row = np.full(n_images, -1)
-    row[image_of[order]] = order
-    return row
+def _concatenated(one: Columns, other: Columns) -> Columns:
+    return {name: np.concatenate([values, other[name]]) for name, values in one.items()}
 
 
-def _of_brightest(values: Array, row: Rows) -> Array:
-    """Values of the brightest neighbours, NaN where there is none."""
-    return np.append(values, np.nan)[row]
+def _neighbours(
+    central: _Galaxies, options: PairOptions, number: int, colours: Colours
+) -> tuple[_Galaxies, Array]:
+    """One to ``max_neighbours`` galaxies beside each central one, and how far away they are in arcsec."""
+    rng = np.random.default_rng(seed_of(options.seed, number, 1))
+    n, most = len(central.image), options.max_neighbours
+    beside = np.repeat(central.image, rng.integers(1, most + 1, n) if most else 0)
+    m = len(beside)
+    mag = central.columns["mag"][beside] + rng.uniform(-MAG_DIFFERENCE, MAG_DIFFERENCE, m)
+    separation, angle = rng.uniform(*SEPARATION_RANGE_ARCSEC, m), rng.uniform(0.0, 2 * np.pi, m)
+    offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * separation[:, None]
+    place = central.place[beside] + offset / options.pixel_scale_arcsec
+    return _Galaxies.of(rng, mag, beside, place, colours), separation
+
+
+def _truth(
+    central: _Galaxies, others: _Galaxies, separation: Array, bands: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Columns about the central galaxies and the brightest neighbour of each, NaN where there is none."""
+    n = len(central.image)
+    order = np.argsort(-others.columns["mag"], kind="stable")  # the brightest is written last
+    brightest = np.full(n, -1)
+    brightest[others.image[order]] = order
+
+    def of_brightest(values: Array) -> Array:
+        return np.asarray(np.append(values, np.nan)[brightest])
+
+    columns: dict[str, NDArray[Any]] = {
+        "kind": np.array([FORMS[int(label)] for label in central.columns["label"]]),
+        "mag": central.columns["mag"],
+        "radius_arcsec": central.columns["radius"],
+        "z": central.columns["z"],
+        "n_neighbours": np.bincount(others.image, minlength=n),
+        "mag_neighbour": of_brightest(others.columns["mag"]),
+        "separation_arcsec": of_brightest(separation),
+    }
+    for b, band in enumerate(bands):
+        columns[f"flux_{band}"] = central.flux[:, b]
+        columns[f"flux_neighbour_{band}"] = of_brightest(others.flux[:, b])
+    return columns

@@ -62,6 +62,9 @@ class BaseTask(pl.LightningModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        channels_last &= not any(
+            weights.ndim == 5 for weights in network.parameters()
+        )  # a format of images only
         self.network = network.to(memory_format=torch.channels_last) if channels_last else network
         self.loss, self.normalize = loss, normalize
         self.augment = augment or None  # an empty configuration file composes to {}

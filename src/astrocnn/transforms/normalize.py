@@ -1,5 +1,7 @@
 """From flux to what a network likes: sky at zero, noise of order one, bright cores compressed."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
@@ -91,7 +93,13 @@ class Normalize(nn.Module):
 
     @torch.no_grad()
     def measure(
-        self, image: Tensor, valid: Tensor, *, bands: tuple[str, ...] = (), what: str = "images"
+        self,
+        image: Tensor,
+        valid: Tensor,
+        *,
+        bands: tuple[str, ...] = (),
+        only: Collection[str] | None = None,
+        what: str = "images",
     ) -> None:
         """Take sky level and noise from these images and leave the rest: for other depths and other units.
 
@@ -99,6 +107,7 @@ class Normalize(nn.Module):
             image: (N, C, H, W) flux; (N, C, L) or (N, F) of other data.
             valid: bool, of that shape.
             bands: names, for messages.
+            only: the bands to measure; None for all.
             what: names the images in messages.
 
         Raises:
@@ -106,6 +115,8 @@ class Normalize(nn.Module):
         """
         for band in range(image.shape[1]):
             name = bands[band] if band < len(bands) else str(band)
+            if only is not None and name not in only:
+                continue
             pixels = image[:, band][valid[:, band]].double()
             if pixels.numel() == 0:
                 raise DataError(f"band {name} has no valid pixel in the {what}; drop it (data.bands=...).")

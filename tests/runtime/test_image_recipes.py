@@ -1,0 +1,53 @@
+"""Every recipe of image to image, small: simulated, trained, judged, and ahead of what needs no network."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import astrocnn
+
+pytestmark = pytest.mark.slow
+SHORT = [
+    "trainer=cpu",
+    "trainer.precision=32-true",
+    "evaluation.n_bootstrap=200",
+    "logger=csv",
+    "data.n_workers=1",
+]
+NETWORK = ["model.width=8", "model.depth=2"]
+GALAXIES = ["data.n_images=300", "data.size=48", "trainer.max_epochs=15", "data.batch_size=16", *NETWORK]
+VOLUMES = ["data.n_volumes=60", "data.cells=16", "trainer.max_epochs=60", "data.batch_size=4", *NETWORK]
+RECIPES = {  # overrides, and of which planes the network must be ahead of which trivial prediction
+    "buck_maps": (GALAXIES, ["mean"], ["log_mass", "log_sfr", "log_age", "log_metallicity"]),
+    "denoise": (GALAXIES, ["mean", "input"], ["g", "r", "i"]),
+    "super_resolution": (GALAXIES, ["mean", "input"], ["g", "r", "i"]),
+    "harrington_baryons": (VOLUMES, ["mean"], ["gas_density", "temperature", "gas_vx", "gas_vy", "gas_vz"]),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_beats_what_needs_no_network(
+    recipe: str, command: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTROCNN_DATA", str(tmp_path / "data"))
+    overrides, predictors, planes = RECIPES[recipe]
+    run = tmp_path / "run"
+    assert command("train", f"experiment={recipe}", f"run_dir={run}", *SHORT, *overrides) == 0
+    summary = json.loads((run / "metrics.json").read_text())["splits"]["test"]
+    assert summary["planes"] == planes
+    assert set(summary["gain"]) == set(predictors)
+    for name in predictors:
+        for plane in planes:
+            assert summary["gain"][name][plane]["rmse"]["high"] < 1, (name, plane)
+    page = (run / "report.html").read_text()
+    assert re.findall(r'href="#(\w+)"', page) == ["figures", "values", "galleries", "training", "run"]
+    task = astrocnn.load(run)
+    assert task.planes == tuple(planes)
+    assert (
+        command("evaluate", f"run={run}", f"output={tmp_path / 'again'}", "evaluation.n_bootstrap=200") == 0
+    )
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text())["splits"]["test"]
+    assert again["figures"] == summary["figures"]

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from astrocnn.errors import ConfigError
+from astrocnn.functional.labels import TOUCHING, numbered, whole
 
 __all__ = ["find_instances", "instance_targets", "watershed_instances"]
 
@@ -21,7 +22,6 @@ Floats = NDArray[np.floating]
 Labels = NDArray[np.int32]
 
 REACH = 3.0  # where the Gaussian of a centre is cut off, in units of its σ
-TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that share a corner are connected
 
 
 def instance_targets(instances: Tensor, *, sigma_pix: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,7 +136,7 @@ def find_instances(
         distance, nearest = tree.query(pixels)
         pointed_at = tree.query(pixels + shift[:, y, x].T)[1]
         found[y, x] = inside[np.where(distance < core_pix, nearest, pointed_at)] + 1
-    return _numbered(_whole(found, least_pix))
+    return numbered(whole(found, least_pix))
 
 
 def watershed_instances(
@@ -174,7 +174,7 @@ def watershed_instances(
         smooth *= 2 * math.sqrt(math.pi) * sigma  # white noise of 1 is 1 again
     basins, heights = _basins(smooth, source)
     merged = _merged(basins, heights, smooth, least_dip=least_dip, least_contrast=least_contrast)
-    return _numbered(_whole(merged, least_pix))
+    return numbered(whole(merged, least_pix))
 
 
 def _seeds(heat: Floats, *, least: float, merge_pix: float) -> Floats:
@@ -258,50 +258,3 @@ def _passes(basins: Labels, height: Floats) -> tuple[NDArray[np.int64], NDArray[
     highest = np.full(len(pairs), -np.inf)
     np.maximum.at(highest, inverse, value)
     return pairs // n, pairs % n, highest
-
-
-def _whole(labels: Labels, least_pix: int) -> Labels:
-    """Labels whose every object is one connected part of some size; what is not goes to a neighbour.
-
-    Of the parts of an object the largest stays. Small parts that touch only each other become one object, or
-    background.
-    """
-    labels = labels.copy()
-    loose: list[tuple[tuple[slice, ...], NDArray[np.bool_]]] = []
-    for number, window in enumerate(ndimage.find_objects(labels), start=1):
-        if window is None:
-            continue
-        window = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in window)
-        parts, n_parts = ndimage.label(labels[window] == number, TOUCHING)
-        sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)[1:]
-        stays = sizes.argmax() + 1 if sizes.max() >= least_pix else None
-        loose += [(window, parts == part) for part in range(1, n_parts + 1) if part != stays]
-    for window, part in loose:
-        labels[window][part] = 0
-    while loose:
-        left = []
-        for window, part in loose:
-            beside = labels[window][ndimage.binary_dilation(part, TOUCHING) & ~part]
-            beside = beside[beside > 0]
-            if len(beside):
-                labels[window][part] = np.bincount(beside).argmax()
-            else:
-                left.append((window, part))
-        if len(left) == len(loose):
-            break
-        loose = left
-    alone = np.zeros(labels.shape, dtype=bool)
-    for window, part in loose:
-        alone[window] |= part
-    groups, n_groups = ndimage.label(alone, TOUCHING)
-    large = np.bincount(groups.ravel(), minlength=n_groups + 1) >= least_pix
-    return np.where(alone & large[groups], groups + labels.max(), labels).astype(np.int32)
-
-
-def _numbered(labels: Labels) -> Labels:
-    """Labels 1 to N in the order of their first pixels."""
-    numbers, first = np.unique(labels, return_index=True)
-    new = np.zeros(int(numbers.max()) + 1, dtype=np.int32)
-    objects = numbers > 0
-    new[numbers[objects][np.argsort(first[objects])]] = np.arange(1, objects.sum() + 1)
-    return np.asarray(new[labels])

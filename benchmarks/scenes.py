@@ -39,9 +39,9 @@ from astrocnn.tasks.segmentation import SegmentationTask, truth
 TUNED_ON = 40  # training scenes; the forest sees all of them
 FWHM_PIX = 3.8  # of the band sum's PSF: 0.76 arcsec, the median seeing of i
 GRID = {
-    "threshold": (0.8, 1.0, 1.25, 1.5, 2.0),
-    "contrast": (1e-4, 5e-4, 0.001, 0.005, 0.02),
-    "filter_width": (0.5, 1.0),
+    "threshold": (0.3, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0),
+    "contrast": (1e-4, 5e-4, 0.001, 0.005),
+    "filter_width": (0.0, 0.5, 1.0),
 }
 FIGURES = {  # what is compared, and what it is called
     "foreground_iou": "source against background, IoU",

@@ -36,12 +36,12 @@ from astrocnn.inference.objects import instances_of
 from astrocnn.runtime.truth_objects import TrueObjects
 from astrocnn.tasks.segmentation import SegmentationTask, truth
 
-TUNED_ON = 60  # training scenes; the forest sees all of them
+TUNED_ON = 40  # training scenes; the forest sees all of them
 FWHM_PIX = 3.8  # of the band sum's PSF: 0.76 arcsec, the median seeing of i
 GRID = {
-    "threshold": (0.8, 1.0, 1.25, 1.5, 2.0),
-    "contrast": (1e-4, 5e-4, 0.001, 0.005, 0.02),
-    "filter_width": (0.5, 1.0),
+    "threshold": (0.3, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0),
+    "contrast": (1e-4, 5e-4, 0.001, 0.005),
+    "filter_width": (0.0, 0.5, 1.0),
 }
 FIGURES = {  # what is compared, and what it is called
     "foreground_iou": "source against background, IoU",
@@ -184,9 +184,7 @@ class Forest:
         n = len(found.objects)
         p_class = np.zeros((n, self.n_classes))
         if n:
-            p_class[:, self.forest.classes_] = self.forest.predict_proba(
-                features(scene, found, self.settings)
-            )
+            p_class[:, self.forest.classes_] = self.forest.predict_proba(features(scene, found))
         return said_by_sep(found, p_class)
 
 

@@ -3,8 +3,8 @@
     python benchmarks/real_scenes.py --run outputs/any_survey [--picture docs/decam.png] [--out outputs/real_scenes]
 
 ``--run`` is a run of ``experiment=scenes_any_survey``. Maps DECam's g, r and z images (``fits/decam_grz``), an i image
-of M 67's field and a Spitzer image (``fits/photutils``), a radio image with gaps (``radio``), and single exposures of the
-Legacy Surveys (``fits/legacysurvey``), each by its own sky and noise, draws DECam's, and prints how many of the
+of M 67's field and a Spitzer image (``fits/photutils``), a radio image with gaps (``radio``), and single exposures of
+the Legacy Surveys (``fits/legacysurvey``), each by its own sky and noise, draws DECam's, and prints how many of the
 unsaturated Gaia stars in the exposures are found and called stars.
 """
 
@@ -124,8 +124,8 @@ def main() -> None:
     if options.picture is not None:
         picture(folder, options.picture)
     others = {
-        "M6707HH": (glob.glob(f"{base}/photutils/*M6707HH*"), "i"),
-        "spitzer": (glob.glob(f"{base}/photutils/*pitzer*.fits*"), "i"),
+        "M6707HH": ([f"{base}/photutils/M6707HH.fits"], "i"),
+        "spitzer": ([f"{base}/photutils/spitzer_example_image.fits"], "i"),
         "radio": ([f"{REALDATA}/radio/1904-66_SIN.fits"], "i"),
     }
     for name, (files, band) in others.items():

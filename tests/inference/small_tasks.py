@@ -17,6 +17,7 @@ from astrocnn.io.map_writer import write_maps
 from astrocnn.losses.centres import CentreLoss
 from astrocnn.losses.object_classes import ObjectClassLoss
 from astrocnn.networks.unet import UNet
+from astrocnn.tasks.base import BaseTask
 from astrocnn.tasks.segmentation import SegmentationTask
 from astrocnn.transforms.normalize import Normalize
 
@@ -62,7 +63,7 @@ def mosaic_of(folder: Path, image: np.ndarray, header: fits.Header | None = None
 
 
 def maps_of(
-    task: SegmentationTask, mosaic: Mosaic, folder: Path, *, window: int | None = None, batch_size: int = 1
+    task: BaseTask, mosaic: Mosaic, folder: Path, *, window: int | None = None, batch_size: int = 1
 ) -> Path:
     """The file of the maps of a mosaic."""
     planes, grid = MapPlanes.of(task, len(mosaic.bands)), grid_of(task, mosaic.shape, window)

@@ -1,5 +1,6 @@
 """Maps stitched from windows are those of one pass over the whole image."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from torch import Tensor, nn
 from astrocnn.errors import ConfigError
 from astrocnn.inference.map_planes import MapPlanes
 from astrocnn.inference.mosaic import grid_of
+from astrocnn.tasks.image_to_image import ImageToImageTask
 from astrocnn.tasks.segmentation import SegmentationTask
+from astrocnn.transforms.normalize import Normalize
+from astrocnn.transforms.target_scale import TargetScale
 
 RNG = np.random.default_rng(0)
 
@@ -88,6 +92,26 @@ def test_networks_without_padding_see_pixels_without_data_around(tmp_path: Path)
 def test_windows_seen_together_give_the_same(tmp_path: Path) -> None:
     task, image = segmentation(random_unet()), image_of((100, 203))
     check(task, image, maps_of(task, mosaic_of(tmp_path, image), tmp_path, window=80, batch_size=3))
+
+
+def test_target_images_are_planes_in_their_units(tmp_path: Path) -> None:
+    network = random_unet(n_outputs=2)
+    scale = TargetScale(n_planes=2, stretch="asinh")
+    scale.unit.copy_(torch.tensor([2.0, 0.5]))
+    task = ImageToImageTask(
+        planes=("b1", "M star"), bands=("b1", "b2"), target_scale=scale, network=network, loss=nn.Identity(),
+        optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
+    ).eval()  # fmt: skip
+    image = image_of((90, 141))
+    planes, mosaic = MapPlanes.of(task, 2, ["nJy", "Msun"]), mosaic_of(tmp_path, image)
+    assert [(plane.name, plane.unit) for plane in planes.written] == [("B1", "nJy"), ("M_STAR", "Msun")]
+    path = maps_of(task, mosaic, tmp_path, window=80)
+    with torch.inference_mode():
+        truth = task.predict(task.batch_of(image[None], None))["target_image"][0].numpy()
+    found = read(path, ["B1", "M_STAR"])
+    known = np.isfinite(image).any(0)
+    assert np.abs(found - truth)[:, known].max() < 1e-4 * np.abs(truth).max()
+    assert np.isnan(found[:, ~known]).all()
 
 
 def test_a_window_without_data_is_not_looked_at(tmp_path: Path) -> None:

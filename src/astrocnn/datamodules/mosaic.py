@@ -1,7 +1,7 @@
 """Mosaics to be mapped: which files, which bands, and what belongs to their pixels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pytorch_lightning import LightningDataModule
 
@@ -115,8 +115,13 @@ class MosaicDataModule(LightningDataModule):
         scale = {"pixel_scale_arcsec": spec.pixel_scale_arcsec} if len(self.mosaics) == 1 else {}
         return {"bands": list(spec.bands), "n_bands": len(spec.bands)} | scale
 
-    def require_labels(self) -> None:
+    def require_labels(self) -> NoReturn:
         """Raise a :class:`ConfigError`: there is nothing to learn."""
         raise ConfigError(
-            "data=mosaic is for predict.py: it has images and no truth; train on data=segmentation_maps or others."
+            "data=mosaic is for predict.py: it has images and no objects; train on data=segmentation_maps or others."
         )
+
+    @property
+    def catalog(self) -> NoReturn:
+        """Raises as :meth:`require_labels`: there are no objects."""
+        self.require_labels()

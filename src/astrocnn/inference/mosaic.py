@@ -110,7 +110,7 @@ def predict_mosaic(
     rows = grid.rows[needed_from(grid.rows, TILE[0], begin) :]
     maps = _maps(task, mosaic, rows, grid, planes, batch_size)
     shown = track(maps, description, total=len(rows) * len(grid.columns))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
         for top, left, block in stitch(grid.rows, grid.columns, shown, unit=TILE, begin=begin):
             tiles.put(top, left, planes.blocks(block))
             if left + block.shape[2] == width:

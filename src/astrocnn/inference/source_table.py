@@ -58,6 +58,12 @@ def _unit(text: str | None, surface: bool) -> units.UnitBase | None:
         return None
     for spelling in (text, text.replace("JY", "Jy").lower().replace("jy", "Jy")):
         unit = units.Unit(spelling, parse_strict="silent")
-        if not isinstance(unit, units.UnrecognizedUnit):
-            return unit * units.pix if surface else unit
+        if isinstance(unit, units.UnrecognizedUnit):
+            continue
+        total = unit * units.pix if surface else unit
+        try:
+            total.to_string("fits")
+        except ValueError:  # FITS tables have no name for it
+            return None
+        return total
     return None

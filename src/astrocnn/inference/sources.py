@@ -119,8 +119,9 @@ class Sources:
         p = self.maps.read(self._names, *sides)
         centre = self.maps.read(self._centre, *sides)[0] if self._centre else None
         offset = self.maps.read(self._offset, *sides) if self._offset else None
-        snr = signal_to_noise(image, valid, self._normalize)
-        labels = find_objects(p, centre=centre, offset=offset, brightness=snr)
+        # which is not looked at where centres tell sources apart
+        brightness = p[0] if self._centre else signal_to_noise(image, valid, self._normalize)
+        labels = find_objects(p, centre=centre, offset=offset, brightness=brightness)
         found = measure_objects(
             labels, image - _sky(image, labels), valid, p, variance=variance if len(variance) else None
         )

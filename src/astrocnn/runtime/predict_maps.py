@@ -31,6 +31,7 @@ from astrocnn.io.tables import write_table
 from astrocnn.io.wcs_cards import wcs_cards
 from astrocnn.progress import track
 from astrocnn.runtime.attach import attach, uses_own_data
+from astrocnn.runtime.build import class_of
 from astrocnn.runtime.checkpoint import best_checkpoint, read_record
 from astrocnn.tasks.base import BaseTask
 
@@ -66,16 +67,11 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
         AstrocnnError: the mosaics do not fit the run, or other products are in the way.
     """
     suffix = choose("catalog", str(cfg.catalog), CATALOGS)
-    if uses_own_data(cfg):
+    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
         raise ConfigError(
             f"the run in {cfg.run} predicts maps; name the images to be mapped with data=mosaic data.images=..."
         )
     data: Any = attach(cfg, saved)
-    if not isinstance(data, MosaicDataModule):
-        raise ConfigError(
-            f"the run in {cfg.run} predicts maps, and data={type(data).__name__} are not the images to be mapped; name "
-            "these with data=mosaic data.images=..."
-        )
     folder = Path(cfg.output or "maps")
     own = choose("levels", str(cfg.levels), LEVELS)
     run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}

@@ -86,6 +86,7 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     datamodule.setup("fit")
     record["splits"] = describe_data(datamodule, folder, shown=cfg.run_dir)
     record["units"] = dict(zip(spec.bands, spec.units, strict=False))
+    record["target_units"] = list(spec.target_units)
     write_text(folder / "run.json", json.dumps(record, indent=1))
     kind = judge_of(get_class(cfg.task._target_))
     counts = kind.class_counts(datamodule, spec)

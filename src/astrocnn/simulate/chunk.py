@@ -29,7 +29,6 @@ Images = NDArray[np.float32]
 SNR_ARC_MIN = 10.0
 CANDIDATES = 48  # lenses that are traced together
 STARS_PER_CUTOUT = 0.12  # of 14 < i < 24, of either class
-DEC_RANGE_DEG = (-65.0, 5.0)
 
 TRUTH_UNITS = {
     "theta_E": "arcsec",
@@ -97,9 +96,7 @@ def make_chunk(options: Options, number: int, n_images: int) -> Chunk:
     image[lost] = np.nan
     variance[lost] = np.nan
     columns = {name: np.concatenate([_column(lenses, name, n_images // 2), others[name]]) for name in others}
-    low, high = np.sin(np.radians(DEC_RANGE_DEG))
-    columns["ra"] = rng.uniform(0.0, 360.0, n)
-    columns["dec"] = np.degrees(np.arcsin(rng.uniform(low, high, n)))
+    columns["ra"], columns["dec"] = population.sky_positions(rng, n)
     columns |= {f"seeing_{band}": seeing[:, b] for b, band in enumerate(options.bands)}
     kind = np.concatenate([np.full(n_images // 2, "lens"), kinds])
     order = rng.permutation(n)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from astrocnn.functional.seeding import seed_of
 from astrocnn.simulate.footprints import truth
 from astrocnn.simulate.observe import Survey, draw_seeing, lose_pixels, observe
-from astrocnn.simulate.population import Columns, magnitudes, take
+from astrocnn.simulate.population import Columns, magnitudes, sky_positions, take
 from astrocnn.simulate.render import draw_stamps
 from astrocnn.simulate.sources import DISC, IRREGULAR, SPHEROID, Parts, components, galaxies_of
 from astrocnn.simulate.templates import Colours
@@ -28,7 +28,6 @@ Images = NDArray[np.float32]
 MAG_RANGE = (20.0, 25.0)  # of the central galaxy, i band
 MAG_DIFFERENCE = 2.0  # a neighbour is at most so much brighter or fainter
 SEPARATION_RANGE_ARCSEC = (0.6, 3.0)
-DEC_RANGE_DEG = (-65.0, 5.0)
 FORMS = {SPHEROID: "spheroid", DISC: "disc", IRREGULAR: "irregular"}
 SPLITS = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -80,10 +79,10 @@ def make_pairs(options: PairOptions, number: int, n_images: int) -> PairChunk:
     rng = np.random.default_rng(seed_of(options.seed, number))
     colours = Colours(options.bands)
     survey = Survey.of(options.depth, options.bands, options.pixel_scale_arcsec)
-    low, high = np.sin(np.radians(DEC_RANGE_DEG))
+    ra, dec = sky_positions(rng, n_images)
     columns: dict[str, NDArray[Any]] = {
-        "ra": rng.uniform(0.0, 360.0, n_images),
-        "dec": np.degrees(np.arcsin(rng.uniform(low, high, n_images))),
+        "ra": ra,
+        "dec": dec,
         "split": rng.choice(list(SPLITS), n_images, p=list(SPLITS.values())),
     }
     seeing = draw_seeing(rng, n_images, survey)

@@ -21,6 +21,7 @@ __all__ = [
     "field_galaxies",
     "lens_candidates",
     "magnitudes",
+    "sky_positions",
     "source_radius_arcsec",
     "take",
 ]
@@ -37,12 +38,20 @@ SOURCE_MAG_RANGE = (21.0, 26.0)
 COUNT_SLOPE = 0.3  # counts rise as 10^(0.3 m)
 SHEAR_MAX = 0.1
 IMPACT_MAX = 0.36  # of the cut: an isothermal sphere magnifies a point there 5.6 times
+DEC_RANGE_DEG = (-65.0, 5.0)  # of the survey
 FIELD_PER_ARCMIN2 = 20.0  # galaxies with 22 < i < 26
 
 
 def take(columns: Columns, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Columns:
     """The given rows of every column."""
     return {name: values[rows] for name, values in columns.items()}
+
+
+def sky_positions(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
+    """Right ascensions and declinations (degrees) anywhere in the survey."""
+    low, high = np.sin(np.radians(DEC_RANGE_DEG))
+    ra = rng.uniform(0.0, 360.0, n)
+    return ra, np.degrees(np.arcsin(rng.uniform(low, high, n)))
 
 
 def _from_density(rng: np.random.Generator, n: int, grid: Array, density: Array) -> Array:

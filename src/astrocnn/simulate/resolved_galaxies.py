@@ -21,7 +21,7 @@ from astrocnn.io.writers import write_cutout, write_planes
 from astrocnn.simulate.folder import CATALOG, IMAGES
 from astrocnn.simulate.jobs import Job, Plan, Rows, check_ranges, simulate_set
 from astrocnn.simulate.observe import DEPTHS, Survey, blur, chip_gaps, draw_seeing, observe
-from astrocnn.simulate.population import Columns, take
+from astrocnn.simulate.population import Columns, sky_positions, take
 from astrocnn.simulate.scene import Grid
 from astrocnn.simulate.stellar_maps import PLANES, draw_galaxies, light, stellar_maps
 from astrocnn.simulate.templates import Colours, check_bands, to_mag
@@ -36,7 +36,6 @@ PIXEL_SCALE_ARCSEC = 0.2
 COARSER = 2  # pixels of a 'resolution' image over those of its target
 SHARP_ARCSEC = 0.45  # FWHM of its target
 PAIRS = ("maps", "noise", "resolution")
-DEC_RANGE_DEG = (-65.0, 5.0)
 UNITS = {
     "ra": "deg",
     "dec": "deg",
@@ -130,9 +129,7 @@ def _make(job: Job) -> Rows:
     rng = np.random.default_rng(seed_of(options.seed, job.number))
     grid = Grid(options.size, PIXEL_SCALE_ARCSEC)
     galaxies = draw_galaxies(rng, job.count, grid)
-    low, high = np.sin(np.radians(DEC_RANGE_DEG))
-    galaxies["ra"] = rng.uniform(0, 360, job.count)
-    galaxies["dec"] = np.degrees(np.arcsin(rng.uniform(low, high, job.count)))
+    galaxies["ra"], galaxies["dec"] = sky_positions(rng, job.count)
     rows = []
     for first in range(0, job.count, TOGETHER):
         some = take(galaxies, np.arange(first, min(first + TOGETHER, job.count)))

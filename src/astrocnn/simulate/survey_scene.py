@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from astrocnn.functional.seeding import seed_of
 from astrocnn.io.stamps import Stamp
-from astrocnn.simulate.chunk import DEC_RANGE_DEG
 from astrocnn.simulate.footprints import IGNORE_SNR, SCORED_SNR, Truth, isolated_snr, truth
 from astrocnn.simulate.observe import Survey, chip_gaps, draw_seeing, observe
-from astrocnn.simulate.population import Columns
+from astrocnn.simulate.population import Columns, sky_positions
 from astrocnn.simulate.render import draw_stamps
 from astrocnn.simulate.saturation import saturated
 from astrocnn.simulate.sources import draw_sources
@@ -76,8 +75,7 @@ def make_scene(options: Options, number: int) -> Scene:
     colours = Colours(options.bands)
     survey = _survey(options.depth, options.bands, options.pixel_scale_arcsec)
     area = (size * options.pixel_scale_arcsec / 60) ** 2
-    low, high = np.sin(np.radians(DEC_RANGE_DEG))
-    ra, dec = rng.uniform(0.0, 360.0), np.degrees(np.arcsin(rng.uniform(low, high)))
+    (ra,), (dec,) = sky_positions(rng, 1)
     seeing = draw_seeing(rng, 1, survey)[0]
 
     n_galaxies, n_stars = rng.poisson([options.density * area / UNIT_ARCMIN2, STARS_PER_ARCMIN2 * area])
@@ -105,7 +103,7 @@ def make_scene(options: Options, number: int) -> Scene:
     objects |= found.columns
     hidden = np.bincount(found.owner[full.any(axis=0)], minlength=n + 1)[1:]
     objects["saturated"] = (hidden > 0).astype(float)
-    return Scene(image[0], variance[0], ra, float(dec), seeing, stamps, found, objects)
+    return Scene(image[0], variance[0], float(ra), float(dec), seeing, stamps, found, objects)
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,7 @@ def test_help_says_what_the_command_does(name: str, command, capsys) -> None:
     text = capsys.readouterr().out
     assert "Choices (override with group=option)" in text
     assert f"{name}.py" in text
-    assert "data: cutouts, lenses" in text
+    assert "data: baryons, cutouts" in text
 
 
 def test_the_whole_configuration_can_be_printed(command, capsys) -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 from astropy.io import fits
 from astropy.table import Table
+from omegaconf import OmegaConf
 from sklearn.metrics import confusion_matrix, jaccard_score
 
 import astrocnn
+from astrocnn.io.tables import read_table
 
 N, SIZE = 24, 40
 CLASSES = ["sky", "star", "galaxy"]
@@ -59,7 +61,8 @@ def options(scenes: Path) -> list[str]:
         "data.class_map.hdu=CLASS", f"data.instances.files={scenes}/labels/*.fits", "data.instances.hdu=NUMBER",
         f"data.classes=[{','.join(CLASSES)}]", "model=unet", "model.depth=2", "model.width=8", "augment.crop_pix=32",
         "trainer=cpu", "trainer.max_epochs=8", "trainer.precision=32-true", "optimizer.lr=1e-2", "logger=csv",
-        "evaluation.n_bootstrap=50", "data.val_fraction=0.2",
+        "evaluation.n_bootstrap=50", "data.val_fraction=0.2", "loss=cross_entropy_dice",
+        "loss.losses.cross_entropy.class_weights=balanced",
     ]  # fmt: skip
 
 
@@ -77,10 +80,20 @@ def test_a_run_leaves_figures_tables_and_a_page(finished: Path) -> None:
     assert figures["foreground_iou"]["value"] > 0.5
     assert figures["completeness"]["value"] > 0.2
     assert (finished / "report.html").stat().st_size > 10_000
-    sources = Table.read(finished / "sources.parquet")
+    sources = read_table(finished / "sources.parquet")
     assert {"id", "x", "y", "flux_r", "label", "p_1", "true_number", "split"} <= set(sources.colnames)
     n_scenes = sum(metrics["splits"][split]["n_scenes"] for split in ("test", "val"))
     assert len(Table.read(finished / "images.fits")) == n_scenes
+
+
+def test_balanced_classes_are_weighted_by_their_training_pixels(finished: Path, scenes: Path) -> None:
+    config = OmegaConf.load(finished / "config.yaml")
+    weights = np.array(config.loss.losses.cross_entropy.class_weights)
+    record = json.loads((finished / "run.json").read_text())["splits"]
+    assert record["train"]["n"] == 14
+    # background has the most pixels and the least weight; the mean weight of a training pixel is 1
+    assert weights.argmin() == 0
+    assert weights[0] == pytest.approx(1 / 3 / 0.9, rel=0.15)
 
 
 def test_figures_of_pixels_equal_scikit_learns(finished: Path, scenes: Path) -> None:

@@ -10,33 +10,39 @@ Intervals are 95 %, by a bootstrap over galaxies, paired in the ratio.
 """
 
 import argparse
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import sep_baseline as baseline
+import torch
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 from common import machine, print_table, script
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
+import astrocnn
 from astrocnn.datamodules.galaxy_pairs import GalaxyPairDataModule
 from astrocnn.functional.bootstrap import percentile_interval
+from astrocnn.report.lupton import lupton_rgb
 
 Array = NDArray[np.float64]
 
 TUNED_ON = 400  # blends of the training split; as many galaxies alone correct the apertures
 GRID = {
     "threshold": (1.0, 1.5, 2.5),
-    "contrast": (1e-5, 1e-4, 1e-3, 5e-3),
+    "contrast": (1e-6, 1e-5, 1e-4, 1e-3),
     "filter_width": (0.0, 0.5, 1.0),
 }
-KRON_FACTORS = (1.0, 1.5, 2.0, 2.5)
+KRON_FACTORS = (1.5, 2.0, 2.5, 3.0)
 WITHIN_ARCSEC = 0.8
 SCALE_ARCSEC = 0.2
+ACROSS = 12  # blends in the picture
 
 
 @dataclass
@@ -116,7 +122,7 @@ def tuned(images: list[Cutout], alone: list[Cutout], true: Array) -> baseline.Se
     def error(settings: baseline.Settings) -> float:
         return float(np.median(relative_errors(corrected(images, settings, alone, true)[0], true)))
 
-    best, _ = baseline.tune(baseline.grid(**GRID, kron_factor=(1.5,)), error)
+    best, _ = baseline.tune(baseline.grid(**GRID, kron_factor=(2.0,)), error)
     chosen = {name: (getattr(best, name),) for name in GRID}
     best, least = baseline.tune(baseline.grid(**chosen, kron_factor=KRON_FACTORS), error)
     print(f"sep: {best}, median error on the training blends {least:.3f}")
@@ -149,12 +155,18 @@ def rows_of(
     return rows
 
 
+def _data(run: Path) -> GalaxyPairDataModule:
+    """The run's own blends."""
+    config = OmegaConf.to_container(OmegaConf.load(run / "config.yaml").data, resolve=False)
+    names = ("n_images", "size", "depth", "bands", "max_neighbours", "sim_seed")
+    root = os.path.join(os.environ.get("ASTROCNN_DATA", "data"), "galaxy_pairs")
+    return GalaxyPairDataModule(root=root, **{name: config[name] for name in names})
+
+
 def compare(run: Path) -> list[list[str]]:
     """The table of one run on its test split."""
-    config = OmegaConf.load(run / "config.yaml").data
-    names = ("root", "n_images", "size", "depth", "bands", "max_neighbours", "sim_seed")
-    folder = GalaxyPairDataModule(**{name: OmegaConf.to_object(config)[name] for name in names}).simulate()
-    bands = list(config.bands)
+    data = _data(run)
+    folder, bands = data.simulate(), list(data.bands)
     catalog = Table.read(folder / "catalog.fits", character_as_bytes=False)
     said = Table.read(run / "images.fits", character_as_bytes=False)
     said = said[(said["split"] == "test") & said["blended"]]
@@ -187,8 +199,42 @@ def compare(run: Path) -> list[list[str]]:
     return rows_of(subsets, ours, theirs, bands)
 
 
+def picture(run: Path, target: Path) -> None:
+    """Blends of the test split, the galaxies that are true and predicted, what is left over, and the difference."""
+    task, data = astrocnn.load(run), _data(run)
+    data.setup()
+    table = data.catalog[data.rows("test")]
+    chosen = np.flatnonzero(table["blended"] & (table["mag"] < 24))[:ACROSS]
+    batch = data.gather(data.rows("test")[chosen])
+    image, valid, true = (batch[key].numpy() for key in ("image", "valid", "target_image"))
+    with torch.inference_mode():
+        said = task.predict(batch)["target_image"].numpy()
+    bands, everywhere = list(data.spec.bands), np.ones_like(valid)
+    colour = {
+        "blend": lupton_rgb(image, valid, bands=bands),
+        "true": lupton_rgb(true, everywhere, bands=bands),
+        "predicted": lupton_rgb(said, everywhere, bands=bands),
+        "blend less\nprediction": lupton_rgb(np.where(valid, image - said, 0), valid, bands=bands),
+    }
+    figure = Figure(figsize=(ACROSS, len(colour) + 1))
+    axes = figure.subplots(len(colour) + 1, ACROSS, gridspec_kw={"wspace": 0.03, "hspace": 0.03})
+    for line, (name, pictures) in zip(axes, colour.items(), strict=False):
+        for ax, shown in zip(line, pictures, strict=True):
+            ax.imshow(shown, origin="lower")
+        line[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
+    noise = task.normalize.noise.numpy()[:, None, None]
+    for ax, error in zip(axes[-1], ((said - true) / noise)[:, bands.index("i")], strict=True):
+        ax.imshow(error, origin="lower", cmap="RdBu_r", vmin=-3, vmax=3)
+    axes[-1, 0].set_ylabel("error in i,\n±3σ of the sky", fontsize=8, rotation=0, ha="right", va="center")
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+    figure.savefig(target, dpi=80, bbox_inches="tight")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--picture", type=Path, help="write a picture of some blends here")
     parser.add_argument("--run", type=Path, default=Path("outputs/deblending/boucaud"))
     options, overrides = parser.parse_known_args()
     seconds = None
@@ -196,6 +242,8 @@ def main() -> None:
         begun = (options.run / "config.yaml").exists()
         rest = ["resume=true"] if begun else ["experiment=boucaud_deblend", *overrides]
         seconds = script("train", f"run_dir={options.run}", *rest)
+    if options.picture:
+        picture(options.run, options.picture)
     rows = compare(options.run)
     print(f"\n{machine()}\n")
     head = ["test galaxies", "band", "median, network", "median, sep", "ratio", "mean, network", "mean, sep"]

@@ -102,6 +102,15 @@ def test_pixels_follow_their_offset_not_the_nearest_centre():
     assert agreement(find_instances(*network_of(true)), true) == 1
 
 
+def test_a_small_object_whose_pixels_point_at_a_large_one_keeps_its_core():
+    p, heat, offset = network_of(np.ones((31, 31), dtype=np.int64))
+    heat[22, 24] = 0.6
+    found = find_instances(p, heat, offset)
+    y, x = np.indices(found.shape)
+    np.testing.assert_array_equal(found, 1 + (np.hypot(y - 22, x - 24) < 2.5))
+    assert find_instances(p, heat, offset, core_pix=0).max() == 1
+
+
 def test_centres_too_near_to_a_higher_one_or_too_low_do_not_count():
     p, _, offset = network_of(np.ones((20, 20), dtype=np.int64))
     heat = np.zeros((20, 20))

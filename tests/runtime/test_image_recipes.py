@@ -18,12 +18,13 @@ SHORT = [
     "data.n_workers=1",
 ]
 NETWORK = ["model.width=8", "model.depth=2"]
-GALAXIES = ["data.n_images=300", "data.size=48", "trainer.max_epochs=15", "data.batch_size=16", *NETWORK]
+GALAXIES = ["data.n_images=300", "data.size=48", "trainer.max_epochs=20", "data.batch_size=16", *NETWORK]
+COARSE = [*GALAXIES, "data.n_images=600", "trainer.max_epochs=40"]  # a quarter of the pixels to compute
 VOLUMES = ["data.n_volumes=60", "data.cells=16", "trainer.max_epochs=60", "data.batch_size=4", *NETWORK]
 RECIPES = {  # overrides, and of which planes the network must be ahead of which trivial prediction
     "buck_maps": (GALAXIES, ["mean"], ["log_mass", "log_sfr", "log_age", "log_metallicity"]),
     "denoise": (GALAXIES, ["mean", "input"], ["g", "r", "i"]),
-    "super_resolution": (GALAXIES, ["mean", "input"], ["g", "r", "i"]),
+    "super_resolution": (COARSE, ["mean", "input"], ["g", "r", "i"]),
     "harrington_baryons": (VOLUMES, ["mean"], ["gas_density", "temperature", "gas_vx", "gas_vy", "gas_vz"]),
 }
 

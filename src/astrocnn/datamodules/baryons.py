@@ -1,11 +1,10 @@
 """Simulated volumes of dark matter and of the gas in it: made once as FITS, then read like anybody's volumes."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from astrocnn.batch import DataSpec
+from astrocnn.datamodules.simulated import SimulatedSet
 from astrocnn.datamodules.volume_pairs import VolumePairDataModule
 from astrocnn.io.layers import TargetImage
 
@@ -61,25 +60,21 @@ class BaryonDataModule(VolumePairDataModule):
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.n_volumes, self.cells, self.box_mpc_h, self.redshift = n_volumes, cells, box_mpc_h, redshift
-        self.sim_seed, self.n_workers = sim_seed, n_workers
-        options = json.dumps([n_volumes, cells, box_mpc_h, redshift, sim_seed]).encode()
-        name = f"z{redshift:g}_{cells}_{n_volumes}_{hashlib.sha256(options).hexdigest()[:8]}"
-        self.folder = Path(root).expanduser() / name
+        options = {
+            "n_volumes": n_volumes,
+            "cells": cells,
+            "box_mpc_h": box_mpc_h,
+            "redshift": redshift,
+            "seed": sim_seed,
+        }
+        self.simulated = SimulatedSet(root, f"z{redshift:g}_{cells}_{n_volumes}", options, n_workers)
+        self.folder = self.simulated.folder
 
     def simulate(self) -> Path:
         """The folder of the set, simulated when it is not whole."""
         from astrocnn.simulate.baryons import simulate_baryons
 
-        return simulate_baryons(
-            self.folder,
-            n_volumes=self.n_volumes,
-            cells=self.cells,
-            box_mpc_h=self.box_mpc_h,
-            redshift=self.redshift,
-            seed=self.sim_seed,
-            n_workers=self.n_workers,
-        )
+        return self.simulated.made(simulate_baryons)
 
     def probe(self) -> DataSpec:
         """As of any volumes; simulates the set first when it is not there."""

@@ -1,14 +1,12 @@
 """Simulated blends of galaxies: made once as FITS with the isolated galaxies, then read like anybody's data."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.image_maps import ImagePairDataModule
 from astrocnn.datamodules.images import ImageDataModule
+from astrocnn.datamodules.simulated import SimulatedSet
 from astrocnn.io.layers import TargetImage
 
 __all__ = ["GalaxyPairDataModule"]
@@ -63,8 +61,8 @@ class GalaxyPairDataModule(ImagePairDataModule):
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.bands, self.n_workers = tuple(bands), n_workers
-        self.simulated: dict[str, Any] = {
+        self.bands = tuple(bands)
+        options = {
             "n_images": n_images,
             "size": size,
             "depth": depth,
@@ -72,9 +70,9 @@ class GalaxyPairDataModule(ImagePairDataModule):
             "max_neighbours": max_neighbours,
             "seed": sim_seed,
         }
-        options = json.dumps(self.simulated, sort_keys=True).encode()
-        name = f"{depth}_{''.join(self.bands)}_{n_images}_{hashlib.sha256(options).hexdigest()[:8]}"
-        self.folder = Path(root).expanduser() / name
+        label = f"{depth}_{''.join(self.bands)}_{n_images}"
+        self.simulated = SimulatedSet(root, label, options, n_workers)
+        self.folder = self.simulated.folder
 
     def simulate(self) -> Path:
         """The folder of the set, simulated when it is not whole.
@@ -84,7 +82,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
         """
         from astrocnn.simulate.pairs import simulate_pairs
 
-        return simulate_pairs(self.folder, **self.simulated, n_workers=self.n_workers)
+        return self.simulated.made(simulate_pairs)
 
     def probe(self) -> DataSpec:
         """As of any images with targets; simulates the set first when it is not there."""

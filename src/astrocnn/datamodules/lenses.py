@@ -1,7 +1,5 @@
 """Simulated strong lenses: made once as FITS and a catalogue, then read like anybody's data."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +8,7 @@ from typing import Any
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.cutouts import CutoutDataModule
 from astrocnn.datamodules.images import ImageDataModule
+from astrocnn.datamodules.simulated import SimulatedSet
 
 __all__ = ["LensDataModule"]
 
@@ -77,11 +76,11 @@ class LensDataModule(CutoutDataModule):
             strata=strata,
             kind=kind,
         )
-        self.n_images, self.depth, self.bands, self.sim_seed = n_images, depth, tuple(bands), sim_seed
-        self.n_workers = n_workers
-        options = json.dumps([n_images, depth, self.bands, sim_seed]).encode()
-        name = f"{depth}_{''.join(self.bands)}_{n_images}_{hashlib.sha256(options).hexdigest()[:8]}"
-        self.folder = Path(root).expanduser() / name
+        self.bands = tuple(bands)
+        options = {"n_images": n_images, "depth": depth, "bands": self.bands, "seed": sim_seed}
+        label = f"{depth}_{''.join(self.bands)}_{n_images}"
+        self.simulated = SimulatedSet(root, label, options, n_workers)
+        self.folder = self.simulated.folder
 
     def simulate(self) -> Path:
         """The folder of the set, simulated when it is not whole.
@@ -91,14 +90,7 @@ class LensDataModule(CutoutDataModule):
         """
         from astrocnn.simulate.lenses import simulate_lenses
 
-        return simulate_lenses(
-            self.folder,
-            n_images=self.n_images,
-            depth=self.depth,
-            bands=self.bands,
-            seed=self.sim_seed,
-            n_workers=self.n_workers,
-        )
+        return self.simulated.made(simulate_lenses)
 
     def probe(self) -> DataSpec:
         """As of cutouts; simulates the set first when it is not there."""

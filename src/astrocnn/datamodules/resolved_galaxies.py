@@ -1,13 +1,12 @@
 """Simulated galaxies with what is to come out of their images: made once as FITS, then read like anybody's pairs."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.image_maps import ImagePairDataModule
 from astrocnn.datamodules.images import ImageDataModule
+from astrocnn.datamodules.simulated import SimulatedSet
 from astrocnn.io.layers import TargetImage
 
 __all__ = ["ResolvedGalaxyDataModule"]
@@ -69,11 +68,18 @@ class ResolvedGalaxyDataModule(ImagePairDataModule):
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.pair, self.n_images, self.size, self.depth = pair, n_images, size, depth
-        self.bands, self.sim_seed, self.n_workers = tuple(bands), sim_seed, n_workers
-        options = json.dumps([n_images, pair, size, depth, self.bands, sim_seed]).encode()
-        name = f"{pair}_{depth}_{''.join(self.bands)}_{n_images}_{hashlib.sha256(options).hexdigest()[:8]}"
-        self.folder = Path(root).expanduser() / name
+        self.pair, self.bands = pair, tuple(bands)
+        options = {
+            "n_images": n_images,
+            "pair": pair,
+            "depth": depth,
+            "bands": self.bands,
+            "size": size,
+            "seed": sim_seed,
+        }
+        label = f"{pair}_{depth}_{''.join(self.bands)}_{n_images}"
+        self.simulated = SimulatedSet(root, label, options, n_workers)
+        self.folder = self.simulated.folder
 
     def simulate(self) -> Path:
         """The folder of the set, simulated when it is not whole.
@@ -83,16 +89,7 @@ class ResolvedGalaxyDataModule(ImagePairDataModule):
         """
         from astrocnn.simulate.resolved_galaxies import simulate_resolved_galaxies
 
-        return simulate_resolved_galaxies(
-            self.folder,
-            n_images=self.n_images,
-            pair=self.pair,
-            depth=self.depth,
-            bands=self.bands,
-            size=self.size,
-            seed=self.sim_seed,
-            n_workers=self.n_workers,
-        )
+        return self.simulated.made(simulate_resolved_galaxies)
 
     def probe(self) -> DataSpec:
         """As of any pairs; simulates the set first when it is not there."""

@@ -1,16 +1,14 @@
 """Simulated survey scenes: made once as FITS with their truth, then read like anybody's data."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from astropy.table import Table
 
 from astrocnn.batch import DataSpec
 from astrocnn.datamodules.image_maps import SegmentationMapDataModule
 from astrocnn.datamodules.images import ImageDataModule
+from astrocnn.datamodules.simulated import SimulatedSet
 from astrocnn.io.layers import ClassMap, InstanceMap
 
 __all__ = ["SceneDataModule"]
@@ -71,8 +69,8 @@ class SceneDataModule(SegmentationMapDataModule):
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.bands, self.n_workers, self.tell_apart = tuple(bands), n_workers, tell_apart
-        self.simulated: dict[str, Any] = {
+        self.bands, self.tell_apart = tuple(bands), tell_apart
+        options = {
             "n_scenes": n_scenes,
             "size": size,
             "bands": self.bands,
@@ -81,9 +79,9 @@ class SceneDataModule(SegmentationMapDataModule):
             "correlated_noise": correlated_noise,
             "seed": sim_seed,
         }
-        options = json.dumps(self.simulated, sort_keys=True).encode()
-        name = f"{depth}_{''.join(self.bands)}_{n_scenes}_{hashlib.sha256(options).hexdigest()[:8]}"
-        self.folder = Path(root).expanduser() / name
+        label = f"{depth}_{''.join(self.bands)}_{n_scenes}"
+        self.simulated = SimulatedSet(root, label, options, n_workers)
+        self.folder = self.simulated.folder
 
     def simulate(self) -> Path:
         """The folder of the set, simulated when it is not whole.
@@ -93,8 +91,7 @@ class SceneDataModule(SegmentationMapDataModule):
         """
         from astrocnn.simulate.scenes import simulate_scenes
 
-        folder: Path = simulate_scenes(self.folder, **self.simulated, n_workers=self.n_workers)
-        return folder
+        return self.simulated.made(simulate_scenes)
 
     def probe(self) -> DataSpec:
         """As of any images with maps; simulates the set first when it is not there."""

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from astrocnn.errors import ConfigError
+from astrocnn.functional.labels import TOUCHING, numbered, whole
 
 __all__ = ["find_instances", "instance_targets", "watershed_instances"]
 
@@ -21,7 +22,6 @@ Floats = NDArray[np.floating]
 Labels = NDArray[np.int32]
 
 REACH = 3.0  # where the Gaussian of a centre is cut off, in units of its σ
-TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that share a corner are connected
 
 
 def instance_targets(instances: Tensor, *, sigma_pix: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -91,13 +91,14 @@ def find_instances(
     *,
     threshold: float = 0.5,
     centre_threshold: float = 0.3,
+    core_pix: float = 2.5,
     least_pix: int = 4,
     merge_pix: float = 2.0,
 ) -> Labels:
     """Objects of a network's maps: every source pixel goes to the centre nearest to where its offset points.
 
-    Centres are local maxima of the centre map; a connected piece of source without any has one where its map is
-    highest. A pixel goes to a centre of its own piece only. Of an object in several parts the largest stays, the
+    Centres are local maxima of the centre map; a connected piece of source without any is one object. A pixel goes
+    to a centre of its own piece only. Of an object in several parts the largest stays, the
     others go to the neighbours with which they share most of their border.
 
     Args:
@@ -106,6 +107,8 @@ def find_instances(
         offset: (2, H, W) (dy, dx) in pixels from each pixel to the centre of its object.
         threshold: of ``p_source``, from which on a pixel is source.
         centre_threshold: least height of a centre.
+        core_pix: pixels within this distance of a centre go to it wherever they point: a small object on a
+            large one is drowned by the other's offsets.
         least_pix: smallest number of pixels of an object; the pixels of a smaller one go to the other centres
             of its piece, or are dropped with it.
         merge_pix: of two centres within this distance only the higher counts.
@@ -127,11 +130,13 @@ def find_instances(
         if len(inside) < 2:
             found[window][member] = len(seeds) + 1 + number
             continue
-        y, x = np.nonzero(member)
-        y, x = y + window[0].start, x + window[1].start
-        votes = np.stack([y, x], axis=1) + shift[:, y, x].T  # (P, 2)
-        found[y, x] = inside[cKDTree(seeds[inside]).query(votes)[1]] + 1
-    return _numbered(_whole(found, least_pix))
+        pixels = np.argwhere(member) + np.array([side.start for side in window])  # (P, 2)
+        y, x = pixels.T
+        tree = cKDTree(seeds[inside])
+        distance, nearest = tree.query(pixels)
+        pointed_at = tree.query(pixels + shift[:, y, x].T)[1]
+        found[y, x] = inside[np.where(distance < core_pix, nearest, pointed_at)] + 1
+    return numbered(whole(found, least_pix))
 
 
 def watershed_instances(
@@ -140,8 +145,8 @@ def watershed_instances(
     *,
     threshold: float = 0.5,
     smoothing_pix: float = 1.0,
-    least_dip: float = 3.0,
-    least_contrast: float = 0.1,
+    least_dip: float = 2.0,
+    least_contrast: float = 0.05,
     least_pix: int = 4,
 ) -> Labels:
     """Objects of a network without centres: connected pieces of source, cut along the valleys of brightness.
@@ -169,7 +174,7 @@ def watershed_instances(
         smooth *= 2 * math.sqrt(math.pi) * sigma  # white noise of 1 is 1 again
     basins, heights = _basins(smooth, source)
     merged = _merged(basins, heights, smooth, least_dip=least_dip, least_contrast=least_contrast)
-    return _numbered(_whole(merged, least_pix))
+    return numbered(whole(merged, least_pix))
 
 
 def _seeds(heat: Floats, *, least: float, merge_pix: float) -> Floats:
@@ -253,50 +258,3 @@ def _passes(basins: Labels, height: Floats) -> tuple[NDArray[np.int64], NDArray[
     highest = np.full(len(pairs), -np.inf)
     np.maximum.at(highest, inverse, value)
     return pairs // n, pairs % n, highest
-
-
-def _whole(labels: Labels, least_pix: int) -> Labels:
-    """Labels whose every object is one connected part of some size; what is not goes to a neighbour.
-
-    Of the parts of an object the largest stays. Small parts that touch only each other become one object, or
-    background.
-    """
-    labels = labels.copy()
-    loose: list[tuple[tuple[slice, ...], NDArray[np.bool_]]] = []
-    for number, window in enumerate(ndimage.find_objects(labels), start=1):
-        if window is None:
-            continue
-        window = tuple(slice(max(side.start - 1, 0), side.stop + 1) for side in window)
-        parts, n_parts = ndimage.label(labels[window] == number, TOUCHING)
-        sizes = np.bincount(parts.ravel(), minlength=n_parts + 1)[1:]
-        stays = sizes.argmax() + 1 if sizes.max() >= least_pix else None
-        loose += [(window, parts == part) for part in range(1, n_parts + 1) if part != stays]
-    for window, part in loose:
-        labels[window][part] = 0
-    while loose:
-        left = []
-        for window, part in loose:
-            beside = labels[window][ndimage.binary_dilation(part, TOUCHING) & ~part]
-            beside = beside[beside > 0]
-            if len(beside):
-                labels[window][part] = np.bincount(beside).argmax()
-            else:
-                left.append((window, part))
-        if len(left) == len(loose):
-            break
-        loose = left
-    alone = np.zeros(labels.shape, dtype=bool)
-    for window, part in loose:
-        alone[window] |= part
-    groups, n_groups = ndimage.label(alone, TOUCHING)
-    large = np.bincount(groups.ravel(), minlength=n_groups + 1) >= least_pix
-    return np.where(alone & large[groups], groups + labels.max(), labels).astype(np.int32)
-
-
-def _numbered(labels: Labels) -> Labels:
-    """Labels 1 to N in the order of their first pixels."""
-    numbers, first = np.unique(labels, return_index=True)
-    new = np.zeros(int(numbers.max()) + 1, dtype=np.int32)
-    objects = numbers > 0
-    new[numbers[objects][np.argsort(first[objects])]] = np.arange(1, objects.sum() + 1)
-    return np.asarray(new[labels])

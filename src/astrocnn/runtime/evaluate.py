@@ -14,7 +14,7 @@ from astrocnn.io.tables import write_table
 from astrocnn.report.history import read_history
 from astrocnn.runtime.attach import attach, uses_own_data
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config, read_record
-from astrocnn.runtime.judge import Judge, Judged, Predicted, judge_of
+from astrocnn.runtime.judge import About, Judge, Judged, Predicted, judge_of
 from astrocnn.tasks.base import BaseTask
 
 __all__ = ["device_of", "evaluate", "evaluate_task", "prevalence_of", "run_information"]
@@ -79,13 +79,15 @@ def evaluate_task(
         write_table(table, folder / f"{stem}.fits", header=table.meta)
         write_table(table, folder / f"{stem}.parquet", header=table.meta)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
-    judge.show(
-        folder / "report.html",
-        metrics=metrics,
-        judged=judged[splits[0]],
-        history=read_history(history_of) if history_of else {},
-        run_info=run_info,
+    spec = judge.data.spec
+    about = About(
+        metrics,
+        read_history(history_of) if history_of else {},
+        run_info,
+        list(spec.bands),
+        spec.pixel_scale_arcsec,
     )
+    judge.show(folder / "report.html", judged[splits[0]], about)
     return metrics
 
 

@@ -1,8 +1,8 @@
 """What is particular to a kind of task between its training and its report."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,16 +12,18 @@ import torch
 from astropy.table import Table
 from numpy.typing import NDArray
 from omegaconf import DictConfig
+from torch import Tensor
 
-from astrocnn.batch import DataSpec
+from astrocnn.batch import Batch, DataSpec, to_device
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.io.atomic import atomic_path
+from astrocnn.progress import track
 from astrocnn.report.history import History
 from astrocnn.runtime.checkpoint import read_checkpoint
 from astrocnn.tasks.base import BaseTask
 
-__all__ = ["Judge", "Judged", "judge_of", "store"]
+__all__ = ["About", "Judge", "Judged", "judge_of", "store"]
 
 JUDGES = {  # by what a task says that its report is of
     "classification": ("astrocnn.runtime.judge_classification", "ClassificationJudge"),
@@ -45,6 +47,25 @@ class Judged:
     metrics: dict[str, Any]
     tables: Mapping[str, Table]
     shown: Any = field(default=None)
+
+
+@dataclass(frozen=True)
+class About:
+    """What a page says besides: the contents of metrics.json, the learning curves, what identifies the run, and the
+    image's bands and pixel scale.
+    """
+
+    metrics: Mapping[str, Any]
+    history: History
+    run_info: Mapping[str, Any]
+    bands: list[str]
+    pixel_scale_arcsec: float | None
+
+    @property
+    def page(self) -> dict[str, Any]:
+        """All of it, as the pages of the report take it."""
+        title = str(self.run_info.get("title", "astrocnn"))
+        return {"title": title, **{each.name: getattr(self, each.name) for each in fields(self)}}
 
 
 class Judge(ABC):
@@ -96,24 +117,16 @@ class Judge(ABC):
         """
 
     @abstractmethod
-    def show(
-        self,
-        path: Path,
-        *,
-        metrics: Mapping[str, Any],
-        judged: Judged,
-        history: History,
-        run_info: Mapping[str, Any],
-    ) -> None:
-        """Write the page and print the short table.
+    def show(self, path: Path, judged: Judged, about: About) -> None:
+        """Write the page at ``path`` of the split that was ``judged``, and print the short table."""
 
-        Args:
-            path: of the page.
-            metrics: contents of metrics.json.
-            judged: the split that is shown.
-            history: learning curves; empty shows none.
-            run_info: identity of the run.
-        """
+    @torch.inference_mode()
+    def said(self, rows: NDArray[np.int64], description: str) -> Iterator[tuple[Batch, dict[str, Tensor]]]:
+        """Each batch of these rows, on the task's device, and what the task predicts of it."""
+        loader = self.data.loader(rows)
+        for batch in track(loader, description, total=len(loader)):
+            moved = to_device(batch, str(self.task.device))
+            yield moved, self.task.predict(moved)
 
 
 def judge_of(task: type[BaseTask] | BaseTask) -> type[Judge]:

@@ -1,6 +1,5 @@
 """How classifications are calibrated, measured and shown."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.functional.calibration import reweight_prevalence
 from astrocnn.functional.classification import summarise
 from astrocnn.inference.predict import predict_all
-from astrocnn.report.history import History
 from astrocnn.report.page import write_report
 from astrocnn.report.terminal import print_summary
-from astrocnn.runtime.judge import Judge, Judged, Predicted, store
+from astrocnn.runtime.judge import About, Judge, Judged, Predicted, store
 from astrocnn.tasks.classification import ClassificationTask
 
 __all__ = ["ClassificationJudge", "predictions_table"]
@@ -78,29 +76,12 @@ class ClassificationJudge(Judge):
         )
         return Judged(metrics, {"predictions": table})
 
-    def show(
-        self,
-        path: Path,
-        *,
-        metrics: Mapping[str, Any],
-        judged: Judged,
-        history: History,
-        run_info: Mapping[str, Any],
-    ) -> None:
+    def show(self, path: Path, judged: Judged, about: About) -> None:
         """The page with curves and galleries, and the short table."""
-        spec = self.data.spec
         page = write_report(
-            path,
-            title=str(run_info.get("title", "astrocnn")),
-            metrics=metrics,
-            predictions=judged.tables["predictions"],
-            history=history,
-            run_info=run_info,
-            images=self.data.gather,
-            bands=list(spec.bands),
-            pixel_scale_arcsec=spec.pixel_scale_arcsec,
+            path, predictions=judged.tables["predictions"], images=self.data.gather, **about.page
         )
-        print_summary(metrics, page)
+        print_summary(about.metrics, page)
 
 
 def predictions_table(

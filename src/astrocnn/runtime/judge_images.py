@@ -1,25 +1,20 @@
 """How predicted images are measured against their targets, and shown."""
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from astropy.table import Table
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from astrocnn.batch import Batch, to_device
 from astrocnn.functional.image_summary import summarise_images
 from astrocnn.functional.images import ImageSums, image_sums, joined, typical_and_worst
 from astrocnn.networks.blocks import middle_of
-from astrocnn.progress import track
-from astrocnn.report.history import History
 from astrocnn.report.image_page import write_image_report
 from astrocnn.report.image_tables import print_image_summary
-from astrocnn.runtime.judge import Judge, Judged, Predicted
-from astrocnn.tasks.image_to_image import ImageToImageTask
+from astrocnn.runtime.judge import About, Judge, Judged, Predicted
+from astrocnn.tasks.image_to_image import TARGET, ImageToImageTask
 
 __all__ = ["ImageJudge"]
 
@@ -48,7 +43,8 @@ class ImageJudge(Judge):
         edges = task.target_scale.edges(BINS)
         ours: list[ImageSums] = []
         others: dict[str, list[ImageSums]] = {}
-        for batch, found in self._said(rows, f"predicting {split}"):
+        for batch, said_of in self.said(rows, f"predicting {split}"):
+            found = said_of[TARGET]
             sides = found.shape[2:]
             target, valid = task.compared(batch, sides)
             ours.append(image_sums(found, target, valid, edges=edges))
@@ -66,14 +62,6 @@ class ImageJudge(Judge):
         )
         return Judged(metrics, {"images": self._table(sums, rows)}, shown=(sums, rows))
 
-    @torch.inference_mode()
-    def _said(self, rows: NDArray[np.int64], description: str) -> Iterator[tuple[Batch, torch.Tensor]]:
-        """Each batch of these rows, on the device, and the images that the task makes of it."""
-        loader = self.data.loader(rows)
-        for batch in track(loader, description, total=len(loader)):
-            moved = to_device(batch, str(self.task.device))
-            yield moved, self.task.predict(moved)["target_image"]
-
     def _table(self, sums: ImageSums, rows: NDArray[np.int64]) -> Table:
         """One row an image: its root-mean-square error, structural similarity and sums, plane by plane."""
         table = self.data.catalog[rows]
@@ -86,35 +74,18 @@ class ImageJudge(Judge):
         table.meta = {"PLANES": ",".join(self.task.planes)}
         return table
 
-    def show(
-        self,
-        path: Path,
-        *,
-        metrics: Mapping[str, Any],
-        judged: Judged,
-        history: History,
-        run_info: Mapping[str, Any],
-    ) -> None:
+    def show(self, path: Path, judged: Judged, about: About) -> None:
         """The page with spectra and galleries, and the short table."""
-        spec = self.data.spec
-        write_image_report(
-            path,
-            title=str(run_info.get("title", "astrocnn")),
-            metrics=metrics,
-            examples=self._examples(*judged.shown),
-            history=history,
-            run_info=run_info,
-            bands=list(spec.bands),
-            pixel_scale_arcsec=spec.pixel_scale_arcsec,
-        )
-        print_image_summary(metrics, path)
+        write_image_report(path, examples=self._examples(*judged.shown), **about.page)
+        print_image_summary(about.metrics, path)
 
     def _examples(self, sums: ImageSums, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Images of ordinary error, and of the greatest."""
         examples = []
         for title, places in zip(("Typical", "Worst"), typical_and_worst(sums, EXAMPLES), strict=True):
             for place in places.tolist():
-                for batch, found in self._said(rows[[place]], "examples"):
+                for batch, said_of in self.said(rows[[place]], "examples"):
+                    found = said_of[TARGET]
                     target, valid = self.task.compared(batch, found.shape[2:])
                     image = {key: batch[key] for key in ("image", "valid")}
                     if found.shape[-1] < batch["image"].shape[-1]:  # of a network without padding

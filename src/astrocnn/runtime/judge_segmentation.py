@@ -1,6 +1,6 @@
 """How segmentations are calibrated, measured and shown."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from astrocnn.batch import Batch, DataSpec, to_device
+from astrocnn.batch import Batch, DataSpec
 from astrocnn.datamodules.image_maps import SegmentationMapDataModule
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.functional.matching import match_instances
@@ -26,11 +26,9 @@ from astrocnn.functional.source_matches import match_scenes
 from astrocnn.functional.source_scores import summarise_objects
 from astrocnn.inference.objects import instances_of
 from astrocnn.networks.blocks import middle_of
-from astrocnn.progress import track
-from astrocnn.report.history import History
 from astrocnn.report.segmentation_page import write_segmentation_report
 from astrocnn.report.segmentation_terminal import print_segmentation
-from astrocnn.runtime.judge import Judge, Judged, Predicted, store
+from astrocnn.runtime.judge import About, Judge, Judged, Predicted, store
 from astrocnn.runtime.truth_objects import TrueObjects, magnitude
 from astrocnn.tasks.segmentation import SegmentationTask, truth
 
@@ -65,7 +63,7 @@ class SegmentationJudge(Judge):
         logits, classes = [], []
         rows = self.data.rows("val")
         generator = torch.Generator().manual_seed(0)
-        for batch, said in self._said(rows, "calibrating"):
+        for batch, said in self.said(rows, "calibrating"):
             known = truth(batch, said["p"])[0].flatten().cpu()
             chosen = torch.randperm(len(known), generator=generator)
             chosen = chosen[known[chosen] >= 0][
@@ -91,7 +89,7 @@ class SegmentationJudge(Judge):
         rows, known = self.data.rows(split), TrueObjects(self.data)
         counts: list[PixelCounts] = []
         measured, true, scenes = [], [], []
-        for batch, found in self._said(rows, f"predicting {split}"):
+        for batch, found in self.said(rows, f"predicting {split}"):
             class_map, instances = (of.cpu().numpy() for of in truth(batch, found["p"]))
             p = found["p"].cpu().numpy()
             for i, row in enumerate(batch["index"].tolist()):
@@ -169,29 +167,11 @@ class SegmentationJudge(Judge):
         table.meta = {"CLASSES": ",".join(self.task.classes)}
         return table
 
-    def show(
-        self,
-        path: Path,
-        *,
-        metrics: Mapping[str, Any],
-        judged: Judged,
-        history: History,
-        run_info: Mapping[str, Any],
-    ) -> None:
+    def show(self, path: Path, judged: Judged, about: About) -> None:
         """The page with curves and example images, and the short table."""
-        spec = self.data.spec
-        write_segmentation_report(
-            path,
-            title=str(run_info.get("title", "astrocnn")),
-            metrics=metrics,
-            examples=self._examples(*judged.shown),
-            history=history,
-            run_info=run_info,
-            bands=list(spec.bands),
-            pixel_scale_arcsec=spec.pixel_scale_arcsec,
-            classes=list(self.task.classes),
-        )
-        print_segmentation(metrics, path)
+        examples = self._examples(*judged.shown)
+        write_segmentation_report(path, examples=examples, classes=list(self.task.classes), **about.page)
+        print_segmentation(about.metrics, path)
 
     def _examples(self, counts: list[PixelCounts], scenes: list[int]) -> list[dict[str, Any]]:
         """Pictures of the best, the worst and some images between, by how well source is told from background."""
@@ -200,7 +180,7 @@ class SegmentationJudge(Judge):
         places = order[np.unique(np.linspace(0, len(order) - 1, EXAMPLES).round().astype(int))]
         rows = np.sort(np.array(scenes)[places])
         examples = []
-        for batch, found in self._said(rows, "examples"):
+        for batch, found in self.said(rows, "examples"):
             class_map, instances = (of.cpu().numpy() for of in truth(batch, found["p"]))
             for i, row in enumerate(batch["index"].tolist()):
                 sides = class_map[i].shape
@@ -214,19 +194,10 @@ class SegmentationJudge(Judge):
                         "p": found["p"][i].cpu().numpy(),
                         "instances": instances[i],
                         "found": instances_of(found, i, batch, self.task),
+                        "spread": found["spread"][i].cpu().numpy() if "spread" in found else None,
                     }
                 )
         return sorted(examples, key=lambda example: -example["score"])
-
-    @torch.inference_mode()
-    def _said(
-        self, rows: NDArray[np.int64], description: str
-    ) -> Iterator[tuple[Batch, dict[str, torch.Tensor]]]:
-        """Each batch of these rows, on the device, and what the task says of it."""
-        loader = self.data.loader(rows)
-        for batch in track(loader, description, total=len(loader)):
-            moved = to_device(batch, str(self.task.device))
-            yield moved, self.task.predict(moved)
 
 
 def overlaps(

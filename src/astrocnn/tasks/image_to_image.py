@@ -14,7 +14,7 @@ from astrocnn.networks.blocks import middle_of
 from astrocnn.tasks.base import BaseTask
 from astrocnn.transforms.target_scale import TargetScale
 
-__all__ = ["ImageToImageTask"]
+__all__ = ["TARGET", "ImageToImageTask"]
 
 TARGET = "target_image"
 

@@ -66,7 +66,9 @@ def scene_gallery(
         caption = html(example.get("id", "")) + (f": source IoU {number(score)}" if score is not None else "")
         parts.append(f'<p class="read">{caption}</p><div class="strip columns-{len(panels)}">{cells}</div>')
     shape = (*known[0].shape[1:3], largest)
-    note = how_drawn(bands, shape, pixel_scale_arcsec, "Probabilities are dark at 0, light at 1.")
+    in_shades = any(e.get("found") is None or e.get("spread") is not None for e in examples)
+    shades = "Probabilities and variances are dark at 0, light at their largest." if in_shades else ""
+    note = how_drawn(bands, shape, pixel_scale_arcsec, shades)
     return f"{note}{_legend(classes)}{''.join(parts)}"
 
 

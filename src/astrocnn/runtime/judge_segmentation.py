@@ -194,6 +194,7 @@ class SegmentationJudge(Judge):
                         "p": found["p"][i].cpu().numpy(),
                         "instances": instances[i],
                         "found": instances_of(found, i, batch, self.task),
+                        "spread": found["spread"][i].cpu().numpy() if "spread" in found else None,
                     }
                 )
         return sorted(examples, key=lambda example: -example["score"])

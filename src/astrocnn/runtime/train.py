@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from hydra.utils import get_class
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ProgressBar
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
@@ -138,10 +138,15 @@ def quiet() -> None:
 
 
 def balance(cfg: DictConfig, counts: np.ndarray | None) -> None:
-    """Replace ``loss.class_weights=balanced`` by N / (K · N_class) of the training split."""
-    if cfg.loss.get("class_weights") == "balanced" and counts is not None:
-        weights = counts.sum() / (len(counts) * counts)
-        set_values(cfg, {"loss.class_weights": [float(weight) for weight in weights]})
+    """Replace ``class_weights=balanced``, of the loss or of those that it sums, by N / (K · N_class) of the training
+    split.
+    """
+    if counts is None:
+        return
+    weights = [float(weight) for weight in counts.sum() / (len(counts) * counts)]
+    for name in ("loss", *(f"loss.losses.{term}" for term in cfg.loss.get("losses") or ())):
+        if OmegaConf.select(cfg, f"{name}.class_weights") == "balanced":
+            set_values(cfg, {f"{name}.class_weights": weights})
 
 
 def precision_of(name: str, accelerator: str) -> str:

@@ -13,7 +13,7 @@ __all__ = ["TargetScale"]
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A monotonic function, its inverse, and the largest argument of the inverse whose value float32 can still scale."""
+    """A monotonic function, its inverse, and the largest argument whose inverse float32 can still scale."""
 
     forward: Callable[[Tensor], Tensor]
     inverse: Callable[[Tensor], Tensor]

@@ -10,6 +10,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from astrocnn.errors import ConfigError
+from astrocnn.simulate.observe import Survey
 from astrocnn.simulate.resolved_galaxies import simulate_resolved_galaxies
 from astrocnn.simulate.scene import Grid
 from astrocnn.simulate.stellar_maps import PLANES, draw_galaxies, light, stellar_maps
@@ -106,6 +107,10 @@ def test_the_pairs_on_disk(pair: str, tmp_path: Path) -> None:
     ):
         flux, noise = image[0].data, np.sqrt(image["VARIANCE"].data)
         row = table[1]
+        sky = Survey.of("year10", ("g", "i"), 0.4 if pair == "resolution" else 0.2).sky_variance
+        np.testing.assert_allclose(
+            np.nanmin(noise**2, axis=(1, 2)), sky, rtol=0.1
+        )  # where there is hardly any light
         for hdu in (image[0], target[1 if pair == "maps" else 0]):
             sky = WCS(hdu.header).celestial
             ny, nx = hdu.data.shape[-2:]

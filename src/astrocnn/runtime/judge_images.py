@@ -81,18 +81,18 @@ class ImageJudge(Judge):
 
     def _examples(self, sums: ImageSums, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
         """Images of ordinary error, and of the greatest."""
+        typical, worst = typical_and_worst(sums, EXAMPLES)
+        shown = rows[np.concatenate([typical, worst])]
+        titles = iter(["Typical"] * len(typical) + ["Worst"] * len(worst))
         examples = []
-        for title, places in zip(("Typical", "Worst"), typical_and_worst(sums, EXAMPLES), strict=True):
-            for place in places.tolist():
-                for batch, said_of in self.said(rows[[place]], "examples"):
-                    found = said_of[TARGET]
-                    target, valid = self.task.compared(batch, found.shape[2:])
-                    image = {key: batch[key] for key in ("image", "valid")}
-                    if found.shape[-1] < batch["image"].shape[-1]:  # of a network without padding
-                        image = {key: middle_of(of, found.shape[2:]) for key, of in image.items()}
-                    planes = {**image, "target": target, "target_valid": valid, "prediction": found}
-                    examples.append(
-                        {"id": str(self.data.catalog["id"][rows[place]]), "title": title}
-                        | {key: of[0].cpu().numpy() for key, of in planes.items()}
-                    )
+        for batch, said_of in self.said(shown, "predicting examples"):
+            found = said_of[TARGET]
+            target, valid = self.task.compared(batch, found.shape[2:])
+            image = {key: batch[key] for key in ("image", "valid")}
+            if found.shape[-1] < batch["image"].shape[-1]:  # of a network without padding
+                image = {key: middle_of(of, found.shape[2:]) for key, of in image.items()}
+            planes = {**image, "target": target, "target_valid": valid, "prediction": found}
+            for number, row in enumerate(batch["index"].tolist()):
+                arrays = {key: of[number].cpu().numpy() for key, of in planes.items()}
+                examples.append({"id": str(self.data.catalog["id"][row]), "title": next(titles)} | arrays)
         return examples

@@ -27,7 +27,7 @@ class ImageToImageTask(BaseTask):
     larger ones with a target of finer pixels. A variational network (``training_outputs``) adds β times the
     Kullback-Leibler divergence of its latent variables from their prior, per pixel of the target: with a loss that
     is a negative log-likelihood, β = 1 is the evidence lower bound (Kingma & Welling 13, arXiv:1312.6114), other
-    values are those of Higgins+17. Validation uses the mean of the latent variables, and no divergence.
+    values make the β-VAE of Higgins+17 (ICLR). Validation uses the mean of the latent variables, and no divergence.
 
     Args:
         planes: names of the target's planes.
@@ -120,7 +120,8 @@ class ImageToImageTask(BaseTask):
             scaled, valid = self.target_scale(sample[TARGET], sample["target_valid"])
             missing = scaled - self._scaled_input(sample, scaled.shape[2:])
             for k in range(len(self.planes)):
-                self.step[k] = missing[:, k][valid[:, k]].double().square().mean().sqrt()
+                size = missing[:, k][valid[:, k]].double().square().mean().sqrt()
+                self.step[k] = size if size > 0 else 1.0
 
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of the valid pixels, and of a variational network in training the divergence."""

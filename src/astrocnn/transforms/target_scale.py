@@ -13,7 +13,7 @@ __all__ = ["TargetScale"]
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A monotonic function, its inverse, and the largest argument of the inverse that float32 has a value for."""
+    """A monotonic function, its inverse, and the largest argument whose inverse float32 can still scale."""
 
     forward: Callable[[Tensor], Tensor]
     inverse: Callable[[Tensor], Tensor]
@@ -23,7 +23,7 @@ class _Stretch:
 
 STRETCHES = {
     "linear": _Stretch(lambda x: x, lambda y: y, 3e38),
-    "asinh": _Stretch(torch.asinh, torch.sinh, 88.0),
+    "asinh": _Stretch(torch.asinh, torch.sinh, 80.0),
     "log10": _Stretch(torch.log10, lambda y: 10**y, 38.0, positive=True),
 }
 

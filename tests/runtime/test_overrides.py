@@ -19,9 +19,11 @@ Command = Callable[..., int]
         ("lr=0.1", "there is no option lr; did you mean optimizer.lr?"),
         ("epochs=3", "there is no option epochs; did you mean trainer.max_epochs?"),
         ("data=table data.images=a.fits", "there is no option data.images. data has catalog, features"),
-        ("data=cutout", "data=cutout is not known; choose from baryons, cutouts, galaxy_pairs, image_pairs, lenses, "
-         "light_curves, mosaic, resolved_galaxies, scenes_segmentation, segmentation_maps, spectra, table, tiles, volume_pairs. "
-         "Did you mean data=cutouts?"),
+        (
+            "data=cutout",
+            "data=cutout is not known; choose from baryons, cutouts, galaxy_pairs, image_pairs, lenses, light_curves, "
+            "mosaic, resolved_galaxies, scenes_segmentation, segmentation_maps, spectra, table, tiles, volume_pairs. "
+            "Did you mean data=cutouts?"),
         ("data=cutouts data.bands=g,r", "data.bands=g,r are several values; write a list as 'data.bands=[g,r]'"),
         ("data=cutouts data.images=a.fits b.fits", "'b.fits' is no option=value; a pattern without quotes"),
         ("data=cutouts data.images=run=3/*.fits", "put the value in quotes of its own: 'data.images=\"run=3/*.fits\"'"),

@@ -36,7 +36,8 @@ def predict(cfg: DictConfig) -> None:
         raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     if not isinstance(task, ClassificationTask):
         raise ConfigError(
-            f"the run in {cfg.run} gives no class probabilities, which are what is listed here."
+            f"the run in {cfg.run} gives images on other pixels than it is shown, of which no mosaic is made yet; use "
+            f"astrocnn.load({str(cfg.run)!r})(images) in Python."
         )
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))

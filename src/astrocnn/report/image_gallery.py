@@ -81,9 +81,12 @@ def _in_colour(
 ) -> tuple[list[str], str]:
     """Input, target and prediction as colour pictures on one scale; the residual of all planes together."""
     columns = [list(bands or ()).index(plane) for plane in planes]
-    inputs = np.stack([_on_grid(example["image"][columns], example["target"].shape[-1]) for example in shown])
-    targets, said = (np.stack([example[key] for example in shown]) for key in ("target", "prediction"))
+    inputs = np.stack([example["image"][columns] for example in shown])
+    finer = max(1, shown[0]["target"].shape[-1] // inputs.shape[-1])
+    inputs = inputs / finer**2  # each of the target's pixels has its share of the flux
     scaling = fit_scaling(inputs, bands=planes)
+    inputs = np.repeat(np.repeat(inputs, finer, axis=2), finer, axis=3)
+    targets, said = (np.stack([example[key] for example in shown]) for key in ("target", "prediction"))
     drawn = [lupton_rgb(flux, bands=planes, scaling=scaling) for flux in (inputs, targets, said)]
     residual = (said - targets).sum(1)
     span = _span(residual)
@@ -146,13 +149,6 @@ def _by_plane(
         f"One scale a plane in all examples: {'; '.join(scales)} (blue to red).{first}{left_out} {_no_data()}"
     )
     return rows, note
-
-
-def _on_grid(image: Floats, side: int) -> Floats:
-    """Pixels divided into those of the target, each with its share of the flux."""
-    finer = max(1, side // image.shape[-1])
-    finer_image: Floats = np.repeat(np.repeat(image, finer, axis=1), finer, axis=2) / finer**2
-    return finer_image
 
 
 def _span(residual: Floats) -> float:

@@ -1,16 +1,18 @@
-"""Work shared among processes: every item once, errors as they are, and no process left behind."""
+"""Work shared among processes and threads: every item once, errors as they are, and nothing left behind."""
 
 import errno
 import multiprocessing
 import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from astrocnn.errors import DataError, RunError
-from astrocnn.processes import in_processes, may_fork
+from astrocnn.processes import ahead, in_processes, may_fork
 
 pytestmark = pytest.mark.skipif(not may_fork(), reason="processes cannot be forked here")
 
@@ -80,3 +82,33 @@ def zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def test_items_are_made_ahead_in_one_thread() -> None:
+    made: list[tuple[int, int]] = []
+
+    def items() -> Iterator[int]:
+        for number in range(4):
+            made.append((number, threading.get_ident()))
+            yield number
+        raise DataError("no more")
+
+    coming = ahead(items())
+    for number in range(4):
+        assert next(coming) == number
+        deadline = time.monotonic() + 5
+        while len(made) < min(number + 2, 4) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(made) >= min(number + 2, 4)  # the next one, while this one is used
+    with pytest.raises(DataError, match="no more"):
+        next(coming)
+    assert len({thread for _, thread in made}) == 1
+    assert made[0][1] != threading.get_ident()
+
+
+def test_leaving_early_ends_the_thread() -> None:
+    before = threading.active_count()
+    for number in ahead(range(10**9)):
+        if number == 3:
+            break
+    assert threading.active_count() == before

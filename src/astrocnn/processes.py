@@ -1,4 +1,4 @@
-"""Work shared among processes that end when the parent does."""
+"""Work shared among processes that end when the parent does, or done ahead in a thread."""
 
 import ctypes
 import multiprocessing
@@ -7,23 +7,35 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from astrocnn.errors import AstrocnnError, RunError
 
-__all__ = ["in_processes", "may_fork"]
+__all__ = ["ahead", "in_processes", "may_fork"]
 
 PR_SET_PDEATHSIG = 1  # of Linux
 
 T = TypeVar("T")
 R = TypeVar("R")
+END: Any = object()
 
 
 def may_fork() -> bool:
     """Whether processes can be forked here: on Linux, and not from a process that may have no children."""
     return sys.platform == "linux" and not multiprocessing.current_process().daemon
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same ``items``, each made in a thread of its own while the caller uses the one before."""
+    source = iter(items)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, source, END)
+        while (item := coming.result()) is not END:
+            coming = thread.submit(next, source, END)
+            yield item
 
 
 def in_processes(

@@ -12,7 +12,7 @@ from astrocnn.io import map_tiles
 from astrocnn.io.map_tiles import MapTiles, Plane
 from astrocnn.io.map_writer import write_maps
 
-SHAPE = (211, 700)
+SHAPE = (321, 900)
 RNG = np.random.default_rng(0)
 PLANES = [
     Plane("P_STAR", comment="probability"),
@@ -26,13 +26,13 @@ MAPS = [
     RNG.integers(-1, 5, SHAPE).astype(np.int16),
     RNG.integers(-1, 2**31 - 1, SHAPE).astype(np.int32),
 ]  # fmt: skip
-EDGES = (0, 64, 192, SHAPE[0])
+EDGES = (0, 128, 256, SHAPE[0])
 
 
 def put(tiles: MapTiles, first: int, end: int) -> None:
     for number in range(first, end):
         top, bottom = EDGES[number : number + 2]
-        for left, right in ((256, 700), (0, 256)):
+        for left, right in ((512, 900), (0, 512)):
             tiles.put(top, left, [plane[top:bottom, left:right] for plane in MAPS])
         tiles.commit(bottom)
 
@@ -72,13 +72,13 @@ def test_what_astropy_reads_is_what_was_put(begin: Callable[..., MapTiles], tmp_
 def test_what_was_committed_survives(begin: Callable[..., MapTiles], tmp_path: Path) -> None:
     with begin() as tiles:
         put(tiles, 0, 1)
-        tiles.put(64, 0, [plane[64:128] for plane in MAPS])  # not committed
+        tiles.put(128, 0, [plane[128:256] for plane in MAPS])  # not committed
         tiles._drain()
     with begin() as tiles:
-        assert tiles.rows == 64
+        assert tiles.rows == 128
         put(tiles, 1, 2)
     with begin() as tiles:
-        assert tiles.rows == 192
+        assert tiles.rows == 256
         assert tiles.other_key is None
         put(tiles, 2, 3)
         write(tiles, tmp_path / "a.fits")
@@ -134,4 +134,4 @@ def test_a_full_disc_is_told(
             put(tiles, 1, 2)
         monkeypatch.undo()
     with begin() as tiles:
-        assert tiles.rows == 64
+        assert tiles.rows == 128

@@ -12,6 +12,7 @@ from astrocnn.errors import ConfigError
 from astrocnn.functional.windows import Seam, Window, begin_at, cover, needed_from, seam, stitch
 from astrocnn.inference.map_planes import MapPlanes
 from astrocnn.io.map_tiles import TILE, MapTiles
+from astrocnn.processes import ahead
 from astrocnn.progress import track
 from astrocnn.tasks.base import BaseTask
 
@@ -79,7 +80,6 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None) -
     return Grid(rows, columns, border, one or bounded)
 
 
-@torch.inference_mode()
 def predict_mosaic(
     task: BaseTask,
     mosaic: OpenMosaic,
@@ -108,7 +108,7 @@ def predict_mosaic(
     task.eval()
     begin = begin_at(grid.rows, TILE[0], tiles.rows)
     rows = grid.rows[needed_from(grid.rows, TILE[0], begin) :]
-    maps = _maps(task, mosaic, rows, grid, planes, batch_size)
+    maps = ahead(_maps(task, mosaic, rows, grid, planes, batch_size))
     shown = track(maps, description, total=len(rows) * len(grid.columns))
     with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
         for top, left, block in stitch(grid.rows, grid.columns, shown, unit=TILE, begin=begin):
@@ -118,6 +118,7 @@ def predict_mosaic(
     task.train(was_training)
 
 
+@torch.inference_mode()
 def _maps(
     task: BaseTask, mosaic: OpenMosaic, rows: Sequence[Window], grid: Grid, planes: MapPlanes, batch_size: int
 ) -> Iterator[Array]:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,9 +19,15 @@ from numpy.typing import NDArray
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.io.atomic import write_text
 
-__all__ = ["TILE", "MapTiles", "Plane", "checksum", "edges"]
+__all__ = ["TILE", "MapTiles", "Plane", "checksum", "edges", "unpacked_checksum"]
 
-TILE = (64, 256)  # rows and columns that are packed together
+TILE = (128, 512)  # rows and columns that are packed together
+GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+LAST_BLOCK = b"\x03\0"  # an empty one
+SAMPLE = 4096
+NOISE_BITS = (
+    7.5  # entropy of a byte from which on packing is not worth its time; of 4096 random ones it is 7.95
+)
 INDEX = np.dtype([("tile", "<i8"), ("offset", "<i8"), ("size", "<i8"), ("check", "<u4")])
 STATE, LOCK = "state.json", "lock"
 
@@ -46,7 +53,7 @@ class MapTiles:
         planes: what is written.
         shape: rows and columns.
         key: what decides the values, as JSON; a folder that was begun with another is emptied.
-        n_threads: that pack tiles.
+        n_threads: that pack tiles, and unpack them.
 
     Attributes:
         rows: how many rows are whole: 0 of a new folder.
@@ -65,7 +72,7 @@ class MapTiles:
         key: Mapping[str, Any],
         n_threads: int = 2,
     ) -> None:
-        self.folder, self.planes, self.shape = folder, tuple(planes), shape
+        self.folder, self.planes, self.shape, self.n_threads = folder, tuple(planes), shape, n_threads
         self._key = json.loads(json.dumps(dict(key)))
         self._waiting: list[tuple[Plane, int, Future[tuple[bytes, int]]]] = []
         self.rows = 0
@@ -196,10 +203,37 @@ def checksum(tile: NDArray[Any], dtype: str) -> int:
 def _packed(tile: NDArray[Any], dtype: str) -> tuple[bytes, int]:
     """A tile packed by GZIP_2 (FITS standard 4.0, section 10.4.2), and its :func:`checksum`.
 
-    The first bytes of all numbers are packed, then all second ones, and so on. In what is mostly noise gzip finds
-    hardly more than runs; to look for nothing else is four times as fast and leaves no more bytes.
+    The first bytes of all numbers come first, then all second ones, and so on, in one gzip stream (RFC 1951, 1952). In
+    the first gzip looks for runs only, four times as fast as for anything else, and no worse of maps, which are mostly
+    noise. The last bytes of a float mostly are nothing but noise, which no packing makes smaller: they stand as they
+    are, and are read all the faster.
     """
     stored = np.ascontiguousarray(tile, f">{dtype}")
     shuffled = np.ascontiguousarray(stored.reshape(-1).view(np.uint8).reshape(stored.size, -1).T)
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_RLE)
-    return packer.compress(shuffled.data) + packer.flush(), zlib.crc32(stored.data)
+    parts = [GZIP_HEADER]
+    for plane in shuffled:
+        packer = zlib.compressobj(0 if _is_noise(plane) else 1, zlib.DEFLATED, -15, 9, zlib.Z_RLE)
+        parts += [packer.compress(plane.data), packer.flush(zlib.Z_SYNC_FLUSH)]
+    end = struct.pack("<II", zlib.crc32(shuffled.data), shuffled.size % 2**32)
+    return b"".join([*parts, LAST_BLOCK, end]), zlib.crc32(stored.data)
+
+
+def unpacked_checksum(content: bytes, dtype: str) -> int | None:
+    """:func:`checksum` of the numbers of a packed tile; None where it cannot be unpacked."""
+    try:
+        shuffled = np.frombuffer(zlib.decompress(content, 31), np.uint8)
+    except zlib.error:
+        return None
+    size = np.dtype(dtype).itemsize
+    if len(shuffled) % size:
+        return None
+    return zlib.crc32(np.ascontiguousarray(shuffled.reshape(size, -1).T).data)
+
+
+def _is_noise(plane: NDArray[np.uint8]) -> bool:
+    """Whether bytes are nearly random, by the entropy of some of them."""
+    sample = plane[:: max(1, len(plane) // SAMPLE)]
+    if len(sample) < SAMPLE:
+        return False
+    share = np.bincount(sample, minlength=256) / len(sample)
+    return float(-(share * np.log2(share, where=share > 0, out=np.zeros(256))).sum()) > NOISE_BITS

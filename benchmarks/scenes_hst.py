@@ -16,17 +16,19 @@ import numpy as np
 import sep_baseline as baseline
 from astropy.table import Table
 from common import ROOT, interval, machine, print_table, script
-from scenes import Said, Scene, Scored, by_network, noise2
+from scenes import Scored, by_network
+from scenes_sep import Said, Scene, noise2
 
 import astrocnn
 from astrocnn.datamodules.image_maps import SegmentationMapDataModule
 from astrocnn.functional.scene_figures import paired_differences, scene_estimates
+from astrocnn.progress import track
 from astrocnn.tasks.segmentation import SegmentationTask
 
 REALDATA = Path(os.environ.get("ASTROCNN_REALDATA", ROOT.parent / "shared" / "realdata"))
 FWHM_PIX = 3.3  # of HST's F814W at 0.03 arcsec
 GRID = {
-    "threshold": (1.5, 2.0, 2.5, 3.0, 4.0),
+    "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0),
     "contrast": (1e-4, 5e-4, 0.001, 0.005, 0.02),
     "filter_width": (0.0, 0.5, 1.0, 1.5),
 }
@@ -63,15 +65,18 @@ def by_sep(scene: Scene, settings: baseline.Settings) -> Said:
     return Said(objects, found.segments, np.stack([1 - source, source]))
 
 
-def tuned(scenes: list[Scene]) -> dict[str, baseline.Settings]:
-    """The best settings on these scenes, for each figure."""
-    best: dict[str, tuple[float, baseline.Settings]] = {}
-    for settings in baseline.grid(**GRID):
+def tuned(scenes: list[Scene], fold: np.ndarray) -> list[dict[str, baseline.Settings]]:
+    """For each fold the settings that are best for each figure on the scenes of the other folds."""
+    others = (fold != np.arange(fold.max() + 1)[:, None]).astype(float)  # (folds, scenes)
+    best: list[dict[str, tuple[float, baseline.Settings]]] = [{} for _ in others]
+    for settings in track(list(baseline.grid(**GRID)), "tuning sep"):
         scored = Scored([by_sep(scene, settings) for scene in scenes], scenes, CLASSES)
-        for name in FIGURES:
-            if name not in best or scored.value(name) > best[name][0]:
-                best[name] = (scored.value(name), settings)
-    return {name: settings for name, (_, settings) in best.items()}
+        for found, values in zip(best, scored(others), strict=True):
+            for name in FIGURES:
+                value = float(values[scored.names.index(name)])
+                if name not in found or value > found[name][0]:
+                    found[name] = (value, settings)
+    return [{name: settings for name, (_, settings) in found.items()} for found in best]
 
 
 def main() -> None:
@@ -107,6 +112,7 @@ def main() -> None:
     ours: list[Said | None] = [None] * n
     theirs: dict[str, list[Said | None]] = {name: [None] * n for name in FIGURES}
     options.out.mkdir(parents=True, exist_ok=True)
+    settings = tuned(scenes, fold)
     for number in range(options.folds):
         test = np.flatnonzero(fold == number)
         rest = np.flatnonzero(fold != number)
@@ -135,8 +141,7 @@ def main() -> None:
         module.setup()
         for k, said in zip(test, by_network(task, module, "test"), strict=True):
             ours[k] = said
-        settings = tuned([scenes[k] for k in rest])
-        for name, each in settings.items():
+        for name, each in settings[number].items():
             for k in test:
                 theirs[name][k] = by_sep(scenes[k], each)
     network = Scored(ours, scenes, CLASSES)
@@ -149,6 +154,12 @@ def main() -> None:
         verdict = "ahead" if gap["low"] > 0 else "behind" if gap["high"] < 0 else "tie"
         rows.append([meaning, interval(own[name]), interval(value), f"{interval(gap)} {verdict}"])
     print(f"\n{machine()}\n")
+    for number, found in enumerate(settings):
+        chosen = (
+            f"{name} {', '.join(f'{getattr(each, key):g}' for key in GRID)}" for name, each in found.items()
+        )
+        print(f"fold {number}, sep ({', '.join(GRID)}): {'; '.join(chosen)}")
+    print()
     print_table([f"{n} scenes, {options.folds} folds", "U-Net", "sep, tuned for it", "difference"], rows)
 
 

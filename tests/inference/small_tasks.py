@@ -67,9 +67,10 @@ def maps_of(
 ) -> Path:
     """The file of the maps of a mosaic."""
     planes, grid = MapPlanes.of(task, len(mosaic.bands)), grid_of(task, mosaic.shape, window)
+    shape = planes.upscale * mosaic.shape[0], planes.upscale * mosaic.shape[1]
     with (
         OpenMosaic(mosaic, Layers()) as pixels,
-        MapTiles(folder / "part", planes.written, mosaic.shape, key={}) as tiles,
+        MapTiles(folder / "part", planes.written, shape, key={}) as tiles,
     ):
         predict_mosaic(task, pixels, grid, planes, tiles, batch_size=batch_size)
         write_maps(folder / "maps.fits", tiles, header={}, sky=fits.Header())

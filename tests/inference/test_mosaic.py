@@ -94,22 +94,28 @@ def test_windows_seen_together_give_the_same(tmp_path: Path) -> None:
     check(task, image, maps_of(task, mosaic_of(tmp_path, image), tmp_path, window=80, batch_size=3))
 
 
-def test_target_images_are_planes_in_their_units(tmp_path: Path) -> None:
-    network = random_unet(n_outputs=2)
+@pytest.mark.parametrize("options", [{}, {"upscale": 2}, {"upscale": 3, "padding": "valid"}])
+def test_target_images_are_planes_in_their_units(tmp_path: Path, options: dict[str, Any]) -> None:
+    network = random_unet(n_outputs=2, **options)
     scale = TargetScale(n_planes=2, stretch="asinh")
     scale.unit.copy_(torch.tensor([2.0, 0.5]))
     task = ImageToImageTask(
         planes=("b1", "M star"), bands=("b1", "b2"), target_scale=scale, network=network, loss=nn.Identity(),
         optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
     ).eval()  # fmt: skip
-    image = image_of((90, 141))
+    inner = network.least_size - 2 * network.border
+    image = image_of((inner + 84, inner + 136))
     planes, mosaic = MapPlanes.of(task, 2, ["nJy", "Msun"]), mosaic_of(tmp_path, image)
     assert [(plane.name, plane.unit) for plane in planes.written] == [("B1", "nJy"), ("M_STAR", "Msun")]
-    path = maps_of(task, mosaic, tmp_path, window=80)
+    path = maps_of(task, mosaic, tmp_path, window=network.least_size + 80)
+    border, finer = network.border, planes.upscale
+    around = np.pad(image, ((0, 0), (border, border), (border, border)), constant_values=np.nan)
     with torch.inference_mode():
-        truth = task.predict(task.batch_of(image[None], None))["target_image"][0].numpy()
+        truth = task.predict(task.batch_of(around[None], None))["target_image"][0].numpy()
     found = read(path, ["B1", "M_STAR"])
-    known = np.isfinite(image).any(0)
+    known = np.isfinite(image).any(0).repeat(finer, 0).repeat(finer, 1)
+    assert finer == options.get("upscale", 1)
+    assert found.shape == (2, *known.shape) == truth.shape
     assert np.abs(found - truth)[:, known].max() < 1e-4 * np.abs(truth).max()
     assert np.isnan(found[:, ~known]).all()
 

@@ -93,4 +93,3 @@ def test_finer_pixels_come_from_channels_in_their_order(size: int) -> None:
     assert maps.shape == (1, 1, 2 * size, 2 * size)
     for number in range(4):  # left to right, then down, within a pixel
         torch.testing.assert_close(maps[:, 0, number // 2 :: 2, number % 2 :: 2], channels[:, number])
-    assert not finer.per_pixel

@@ -39,6 +39,11 @@ class Window:
     last: int
     weight: Array
 
+    def finer(self, factor: int) -> "Window":
+        """The same stretch of an image with ``factor`` times as many rows (or columns)."""
+        ends = (factor * pixel for pixel in (self.start, self.end, self.first, self.last))
+        return Window(*ends, weight=self.weight.repeat(factor))
+
 
 def seam(size: int, *, multiple: int, half_field: int | None, reach: int = 0) -> Seam:
     """The seam of windows of ``size`` pixels for a network.

@@ -28,11 +28,13 @@ class MapPlanes:
         predicted: what comes from the network, plane by plane.
         keys: the entries of the task's prediction that hold them, in that order.
         classes: names of the classes, whose probabilities are the first planes; () where none are predicted.
+        upscale: rows and columns of the maps for one of the image.
     """
 
     predicted: tuple[Plane, ...]
     keys: tuple[str, ...]
     classes: tuple[str, ...]
+    upscale: int = 1
 
     @classmethod
     def of(cls, task: BaseTask, n_bands: int, units: Sequence[str | None] = ()) -> "MapPlanes":
@@ -44,7 +46,7 @@ class MapPlanes:
             units: of the planes of a target image, as far as they are known.
 
         Raises:
-            ConfigError: it predicts no maps, or none of the image's own pixels.
+            ConfigError: it predicts no maps, or some on pixels that are no whole fraction of the image's.
         """
         side = int(getattr(task.network, "least_size", 1))
         image = torch.zeros(1, n_bands, side, side, device=task.device)
@@ -54,11 +56,13 @@ class MapPlanes:
         if not keys:
             raise ConfigError(f"{type(task).__name__} predicts no maps; mosaics are for tasks that do.")
         inner = side - 2 * int(getattr(task.network, "border", 0))
+        made = found[keys[0]].shape[-1]
+        upscale = max(made // inner, 1)
         for key in keys:
-            if found[key].shape[-2:] != (inner, inner):
+            if found[key].shape[-2:] != (upscale * inner, upscale * inner):
                 raise ConfigError(
-                    f"{type(task).__name__} makes maps of {found[key].shape[-1]} pixels of images of {inner}; maps "
-                    "of a mosaic are of the mosaic's own pixels."
+                    f"{type(task.network).__name__} makes maps of {found[key].shape[-1]} pixels a side of {inner} "
+                    "pixels of an image; of mosaics come maps of their own pixels, or of so many times finer ones."
                 )
         classes = tuple(str(name) for name in getattr(task, "classes", ())) if "p" in found else ()
         names = classes or tuple(str(name) for name in getattr(task, "planes", ()))
@@ -66,7 +70,7 @@ class MapPlanes:
         for key in keys:
             n = found[key].shape[1] if found[key].ndim == 4 else 0
             planes += _named(key, n, names, units)
-        return cls(_unique(planes), keys, classes)
+        return cls(_unique(planes), keys, classes, upscale)
 
     @property
     def written(self) -> tuple[Plane, ...]:

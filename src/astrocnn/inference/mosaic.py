@@ -97,7 +97,7 @@ def predict_mosaic(
         mosaic: open.
         grid: from :func:`grid_of`.
         planes: of the task.
-        tiles: for these planes.
+        tiles: for these planes, of the mosaic's shape times their ``upscale``.
         batch_size: windows that are seen together.
         description: shown beside the progress.
     """
@@ -106,12 +106,13 @@ def predict_mosaic(
         return
     was_training = task.training
     task.eval()
-    begin = begin_at(grid.rows, TILE[0], tiles.rows)
-    rows = grid.rows[needed_from(grid.rows, TILE[0], begin) :]
-    maps = ahead(_maps(task, mosaic, rows, grid, planes, batch_size))
-    shown = track(maps, description, total=len(rows) * len(grid.columns))
+    rows, columns = ([window.finer(planes.upscale) for window in side] for side in (grid.rows, grid.columns))
+    begin = begin_at(rows, TILE[0], tiles.rows)
+    needed = grid.rows[needed_from(rows, TILE[0], begin) :]
+    maps = ahead(_maps(task, mosaic, needed, grid, planes, batch_size))
+    shown = track(maps, description, total=len(needed) * len(columns))
     with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
-        for top, left, block in stitch(grid.rows, grid.columns, shown, unit=TILE, begin=begin):
+        for top, left, block in stitch(rows, columns, shown, unit=TILE, begin=begin):
             tiles.put(top, left, planes.blocks(block))
             if left + block.shape[2] == width:
                 tiles.commit(top + block.shape[1])
@@ -164,16 +165,15 @@ def _predicted(
         batch = task.batch_of(np.stack([images[n] for n in some]), None)
         found = dict(zip(some, planes.stacked(task.predict(batch)), strict=True))
     maps = []
+    finer = planes.upscale
     for n, column in enumerate(columns):
-        part = (
-            slice(row.first - row.start, row.last - row.start),
-            slice(column.first - column.start, column.last - column.start),
-        )
+        sides = [(side.first - side.start, side.last - side.start) for side in (row, column)]
         if n not in found:
-            shape = len(planes.predicted), row.last - row.first, column.last - column.first
+            shape = len(planes.predicted), *(finer * (last - first) for first, last in sides)
             maps.append(np.full(shape, np.nan, np.float32))
             continue
-        own = tuple(slice(side.start - border, side.stop - border) for side in part)
+        there = known[n][tuple(slice(*side) for side in sides)]
+        own = tuple(slice(finer * (first - border), finer * (last - border)) for first, last in sides)
         shown = found[n][(slice(None), *own)]
-        maps.append(np.where(known[n][part], shown, np.nan))
+        maps.append(np.where(there.repeat(finer, 0).repeat(finer, 1), shown, np.nan))
     return maps

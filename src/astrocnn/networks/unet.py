@@ -89,7 +89,6 @@ class UNet(nn.Module):
         )
         self.head = nn.Conv2d(width, n_outputs * upscale**2, 1)
         self.upscale = upscale
-        self.per_pixel = upscale == 1
         pair = (CONV3, CONV3)
         self.multiple = int(2**depth)
         self.half_field = half_field(

@@ -36,7 +36,7 @@ def predict(cfg: DictConfig) -> None:
         raise ConfigError(f"{output} exists; give another output=..., or overwrite=true.")
     if not isinstance(task, ClassificationTask):
         raise ConfigError(
-            f"the run in {cfg.run} gives images on other pixels than it is shown, of which no mosaic is made yet; use "
+            f"the run in {cfg.run} has a network that gives no maps, and no classes; use "
             f"astrocnn.load({str(cfg.run)!r})(images) in Python."
         )
     datamodule = attach(cfg, saved)

@@ -28,7 +28,7 @@ from astrocnn.io.map_tiles import TILE, MapTiles, Plane, edges
 from astrocnn.io.map_writer import Cards, write_maps
 from astrocnn.io.regions import write_regions
 from astrocnn.io.tables import write_table
-from astrocnn.io.wcs_cards import wcs_cards
+from astrocnn.io.wcs_cards import finer_wcs, wcs_cards
 from astrocnn.progress import track
 from astrocnn.runtime.attach import attach, uses_own_data
 from astrocnn.runtime.build import class_of
@@ -89,6 +89,8 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
         header = run | described(mosaic, data, grid)
         with OpenMosaic(mosaic, data.layers, variance=False) as pixels:
             sky = wcs_cards(pixels.header.sky) if mosaic.wcs is not None else fits.Header()
+            if planes.upscale > 1:
+                sky = finer_wcs(sky, planes.upscale)
             if own:
                 measure_levels(task, pixels, mosaic)
             made = map_one(task, pixels, mosaic, grid, planes, names, header=header, sky=sky, cfg=cfg)
@@ -199,12 +201,13 @@ def map_one(
             )
     key = {name: header[name][0] for name in SAME} | {"version": __version__}
     threads = torch.get_num_threads()
-    with MapTiles(names.part, planes.written, mosaic.shape, key=key, n_threads=threads) as tiles:
+    height, width = (planes.upscale * side for side in mosaic.shape)
+    with MapTiles(names.part, planes.written, (height, width), key=key, n_threads=threads) as tiles:
         if tiles.other_key is not None:
             other = [name for name in key if tiles.other_key.get(name) != key[name]]
             print(f"{names.part} was begun otherwise ({', '.join(other)}): starting anew.", file=sys.stderr)
         elif tiles.rows:
-            print(f"{mosaic.name}: going on at row {tiles.rows} of {mosaic.shape[0]}.", file=sys.stderr)
+            print(f"{mosaic.name}: going on at row {tiles.rows} of {height}.", file=sys.stderr)
         try:
             predict_mosaic(
                 task, pixels, grid, planes, tiles, batch_size=cfg.data.batch_size, description=mosaic.name
@@ -213,12 +216,11 @@ def map_one(
             write_maps(names.maps, tiles, header=header, sky=sky, planes={CLASS: classes})
         except KeyboardInterrupt:
             print(
-                f"\nStopped with {tiles.rows} of {mosaic.shape[0]} rows done; the same command goes on.",
+                f"\nStopped with {tiles.rows} of {height} rows done; the same command goes on.",
                 file=sys.stderr,
             )
             raise
         tiles.remove()
-    height, width = mosaic.shape
     print(f"{len(planes.written)} maps of {height} × {width} pixels in {names.maps}")
     return True
 

@@ -13,7 +13,7 @@ from astrocnn.functional.objects import measure_objects
 from astrocnn.io.flux_units import ab_zero_point
 from astrocnn.networks.blocks import middle_of
 
-__all__ = ["TrueObjects", "TruthOfImage", "magnitude"]
+__all__ = ["TrueObjects", "TruthOfImage", "magnitude", "reference_band"]
 
 REFERENCE_BANDS = ("i", "r", "z", "g")  # the first that there is gives the magnitudes
 KEPT = ("number", "x", "y", "label", "mag", "snr", "ignore", "scored", "blended")

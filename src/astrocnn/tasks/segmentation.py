@@ -146,7 +146,9 @@ class SegmentationTask(BaseTask):
     def probabilities(self, logits: Tensor) -> Tensor:
         """Calibrated probabilities (B, K, H, W) of logits of that shape."""
         calibrated: Tensor = self.calibration(logits.movedim(1, -1))
-        return calibrated.movedim(-1, 1).contiguous().softmax(1)  # along the last axis it is ten times as slow
+        return (
+            calibrated.movedim(-1, 1).contiguous().softmax(1)
+        )  # along the last axis it is ten times as slow
 
     def forward(self, images: Tensor | np.ndarray, valid: Tensor | None = None) -> Tensor:
         """Class probabilities of the pixels of images in flux units, normalised as in training.

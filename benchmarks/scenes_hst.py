@@ -74,8 +74,9 @@ def simulated(run: Path) -> Path:
         folder = data.simulate()
         resumed = ["resume=true"] if (run / "config.yaml").exists() else [
             "model=unet", "data=segmentation_maps", f"data.images={folder}/images/*.fits",
-            "data.instances.hdu=INSTANCE", f"data.instances.files={folder}/labels/*.fits", f"data.catalog={folder}/catalog.fits",
-            f"data.objects={folder}/objects.fits", "augment=crops", "augment.rotate=any", "augment.zoom=[0.8,1.6]",
+            "data.instances.hdu=INSTANCE", f"data.instances.files={folder}/labels/*.fits",
+            f"data.catalog={folder}/catalog.fits", f"data.objects={folder}/objects.fits",
+            "augment=crops", "augment.rotate=any", "augment.zoom=[0.8,1.6]",
             "augment.noise=1.0", "trainer.max_epochs=8",
         ]  # fmt: skip
         script("train", f"run_dir={run}", *resumed)

@@ -1,3 +1,10 @@
+"""Measured and true objects of several scenes."""
+
+import numpy as np
+
+from astrocnn.functional.source_matches import match_scenes
+
+
 def test_a_scene_in_which_nothing_is_found() -> None:
     nothing = {"x": np.empty(0), "y": np.empty(0), "p_class": np.empty((0, 3))}
     some = {"x": np.array([3.0]), "y": np.array([4.0]), "p_class": np.array([[0.2, 0.4, 0.4]])}

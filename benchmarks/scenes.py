@@ -39,8 +39,8 @@ from astrocnn.tasks.segmentation import SegmentationTask, truth
 
 TUNED_ON = 40  # training scenes; the forest sees all of them
 GRID = {
-    "threshold": (0.2, 0.3, 0.5, 0.8, 1.0, 1.25, 1.5, 2.0),
-    "contrast": (1e-4, 5e-4, 0.001, 0.005),
+    "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0),
+    "contrast": (1e-6, 1e-5, 1e-4, 5e-4, 0.005),
     "filter_width": (0.0, 0.5, 1.0),
 }
 FIGURES = {  # what is compared, and what it is called

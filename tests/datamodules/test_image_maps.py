@@ -92,6 +92,12 @@ def test_another_size_of_maps_finds_no_old_cache(folder, tmp_path):
     assert other.reader.packed.folder != first
 
 
+def test_labels_of_the_users_objects_are_those_of_the_class_map(folder, tmp_path):
+    Table({"id": ["00"], "x": [1.0], "y": [2.0], "label": [7]}).write(tmp_path / "objects.csv")
+    with pytest.raises(DataError, match=r"objects\.csv: the labels are not the numbers of the classes, 0 to \d"):
+        segmentation(folder, objects=str(tmp_path / "objects.csv")).objects()
+
+
 def test_simulated_scenes_have_maps_objects_and_their_own_split(tmp_path):
     data = SceneDataModule(root=str(tmp_path), n_scenes=6, size=128, density=20, n_workers=1)
     assert data.probe().maps == {"class_map": (128, 128), "instances": (128, 128)}

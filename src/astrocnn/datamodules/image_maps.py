@@ -89,14 +89,26 @@ class SegmentationMapDataModule(CutoutDataModule):
     def objects(self) -> Table | None:
         """The objects of the images by the user's table; None where the maps have to say.
 
+        Where there is no class map, all of them are of the one class that there is.
+
         Raises:
-            DataError: the table lacks a column.
+            DataError: the table lacks a column, or its labels are not those of the class map.
         """
         if self.object_table is None:
             return None
         table = read_table(self.object_table)
         for name in ("id", "x", "y"):
             column(table, name, "data.objects", source=self.object_table)
+        if self.class_map is None:
+            table["label"] = np.ones(len(table), np.int64)
+        elif "label" in table.colnames:
+            n = len(self.probe().classes)
+            labels = np.ma.filled(np.ma.asarray(table["label"]), -1)
+            if labels.dtype.kind not in "iu" or labels.min(initial=0) < -1 or labels.max(initial=0) >= n:
+                raise DataError(
+                    f"{self.object_table}: the labels are not the numbers of the classes, 0 to {n - 1} (−1 unknown); they "
+                    f"go up to {labels.max(initial=0)}; give those of the class map."
+                )
         return table
 
 

@@ -44,8 +44,8 @@ class DataSpec:
     the order of the labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where
     the files do not say, and so is the unit of a band in ``units`` (one a band). ``maps`` are the shapes of the maps
     that batches have beside the image, by their key: 'class_map', 'instances', 'target_image'; ``target_bands`` and
-    ``target_units`` belong to the planes of the last. ``box_values`` are the names of the numbers that go with each box,
-    None where there are no boxes.
+    ``target_units`` belong to the planes of the last. ``box_values`` are the names of the numbers that go with each
+    box, None where there are no boxes.
     """
 
     bands: tuple[str, ...]

@@ -36,14 +36,14 @@ class BoxDataModule(CutoutDataModule):
 
     Args:
         boxes: the objects of all images: a table, COCO's JSON, or DS9's regions, a file an image
-            (:func:`astrocnn.io.box_files.read_boxes` says which columns); ``id`` names the image, and columns ``ignore``
-            (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr`` and ``blended`` serve
-            the evaluation.
+            (:func:`astrocnn.io.box_files.read_boxes` says which columns); ``id`` names the image, and columns
+            ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr`` and
+            ``blended`` serve the evaluation.
         box_label: column of the class.
         box_values: columns of numbers that are learnt beside the box, such as fluxes or redshifts.
 
-    The others are those of :class:`~astrocnn.datamodules.cutouts.CutoutDataModule`; ``classes`` names the classes of the
-    objects; there is none for the background.
+    The others are those of :class:`~astrocnn.datamodules.cutouts.CutoutDataModule`; ``classes`` names the classes of
+    the objects; there is none for the background.
     """
 
     carried = (*CutoutDataModule.carried, "box_values")
@@ -110,8 +110,9 @@ class BoxDataModule(CutoutDataModule):
         strange = [reason for reason in reasons.values() if "is none of the classes" in reason]
         if strange:
             raise DataError(
-                f"{self.box_files}: {len(strange)} objects have a label beyond the list: {listed(sorted(set(strange)), most=MOST_NAMED)}; "
-                "name all classes in data.classes=[...], or leave it null."
+                f"{self.box_files}: {len(strange)} objects have a label beyond the list: "
+                f"{listed(sorted(set(strange)), most=MOST_NAMED)}; name all classes in data.classes=[...], or leave "
+                "it null."
             )
         return labels, classes
 
@@ -123,8 +124,8 @@ class BoxDataModule(CutoutDataModule):
         of_image = np.array([number[key] for key in ids.tolist()], dtype=np.int64)
         if len(ids) and (of_image < 0).all():
             raise DataError(
-                f"no object of {self.box_files} is in an image: its ids are like {listed(ids.tolist(), most=3)}, those of "
-                f"the images like {listed(self._held.ids.tolist(), most=3)}."
+                f"no object of {self.box_files} is in an image: its ids are like {listed(ids.tolist(), most=3)}, those "
+                f"of the images like {listed(self._held.ids.tolist(), most=3)}."
             )
         table["_image"], table["_label"] = of_image, labels
         table = table[of_image >= 0]
@@ -170,11 +171,12 @@ class BoxDataModule(CutoutDataModule):
                     f"{table['id'][row]}: {_said(boxes[row])}" for row in np.flatnonzero(bad)[:MOST_NAMED]
                 ]
                 raise DataError(
-                    f"{self.box_files}: {int(bad.sum())} objects {what} ({listed(first)}); mend or remove these rows."
+                    f"{self.box_files}: {int(bad.sum())} objects {what} ({listed(first)}); "
+                    "mend or remove these rows."
                 )
 
     def objects(self) -> Table:
-        """The objects in the images: the columns of the user's, ``x0``, ``y0``, ``x1``, ``y1``, ``image``, ``label``."""
+        """The objects in the images: the columns of the user's, and ``x0``, ``y0``, ``x1``, ``y1``."""
         self.probe()
         assert self._table is not None
         return self._table
@@ -286,7 +288,8 @@ def _half_sides(
 
     Args:
         jacobian: (N, 2, 2) degrees on the sky a pixel; rows are east and north.
-        width, height: (N,) arcsec.
+        width: (N,) arcsec.
+        height: (N,) arcsec.
     """
-    inverse = np.abs(np.linalg.inv(jacobian * 3600))
+    inverse: NDArray[np.float64] = np.abs(np.linalg.inv(jacobian * 3600))
     return 0.5 * (inverse @ np.stack([width, height], 1)[..., None])[..., 0].T

@@ -40,7 +40,8 @@ def move_boxes(boxes: Tensor, matrix: Tensor, *, before: tuple[int, int], after:
         boxes: (B, N, 4).
         matrix: (B, 2, 3) or (2, 3); from an output position to the input position that it is read from, both as
             offsets from the centre of their image (:func:`astrocnn.functional.affine.affine_matrix`).
-        before, after: rows and columns of input and output.
+        before: rows and columns of the input.
+        after: those of the output.
 
     Returns:
         (B, N, 4): the least box around the moved corners.
@@ -116,8 +117,8 @@ def kept_by_distance(
 def labels_of_boxes(boxes: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.int32]:
     """An instance map (H, W): which pixels lie in the ellipse that fills each box, 0 none, 1 the first.
 
-    A pixel in several goes to the one of whose half axes it is the fewest away from the centre. The pixel at an object's
-    centre is its own, unless another is centred on it too.
+    A pixel in several goes to the one of whose half axes it is the fewest away from the centre. The pixel at an
+    object's centre is its own, unless another is centred on it too.
 
     Args:
         boxes: (N, 4).

@@ -1,8 +1,8 @@
 """Grids of predictions, one a cell, into boxes and back: which cell has which object, where a cell's box is.
 
-A cell is ``stride`` pixels wide. Of each the channels are: the logit that an object has its centre there, the way (dx, dy)
-from the cell's centre to the object's in cells, the logarithms of the box's width and height in cells, K logits of the
-classes and, for each of V further values, its mean and the logarithm of its deviation.
+A cell is ``stride`` pixels wide. Of each the channels are: the logit that an object has its centre there, the way
+(dx, dy) from the cell's centre to the object's in cells, the logarithms of the box's width and height in cells, K
+logits of the classes and, for V further values, their means and the logarithms of their deviations.
 """
 
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ def heat_of(boxes: Tensor, *, stride: int, shape: tuple[int, int], share: float,
     y = torch.arange(height, device=boxes.device) + 0.5
     x = torch.arange(width, device=boxes.device) + 0.5
     heat = boxes.new_zeros(len(boxes), height, width)
-    for part in boxes.split(AT_ONCE, 1):
+    for part in torch.split(boxes, AT_ONCE, 1):
         centre, sizes = _cells(part, stride), box_centres(part)[1]
         deviation = (share * sizes.prod(-1).sqrt() / stride).clamp_min(least)[..., None]  # (B, n, 1)
         along_x = torch.exp(-(((x - centre[..., :1]) / deviation) ** 2) / 2).nan_to_num(0.0)  # (B, n, w)

@@ -1,8 +1,10 @@
 """Detections in one image, and how grids of predictions become them."""
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -38,12 +40,14 @@ class Detections:
     @property
     def x(self) -> Floats:
         """(N,) centres in pixels."""
-        return (self.boxes[:, 0] + self.boxes[:, 2]) / 2
+        x: Floats = self.boxes[:, ::2].mean(1)
+        return x
 
     @property
     def y(self) -> Floats:
         """(N,) centres in pixels."""
-        return (self.boxes[:, 1] + self.boxes[:, 3]) / 2
+        y: Floats = self.boxes[:, 1::2].mean(1)
+        return y
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -82,7 +86,8 @@ def of_grid(
         reads: how the channels are to be read.
         image_size: rows and columns of the images.
         stride: pixels a cell of a dense grid.
-        n_classes, n_values: how many there are.
+        n_classes: K.
+        n_values: V.
         threshold: from 0 to 1.
     """
     if reads == "yolo":
@@ -98,14 +103,16 @@ def of_grid(
         channels = raw.movedim(1, -1)
         p_class = channels[..., CELL : CELL + n_classes].softmax(-1)
         values, log_deviation = (
-            channels[..., CELL + n_classes :].split(n_values, -1) if n_values else (channels[..., :0],) * 2
+            torch.split(channels[..., CELL + n_classes :], n_values, -1)
+            if n_values
+            else (channels[..., :0],) * 2
         )
         errors = log_deviation.clamp(*LOG_DEVIATION).exp()
     which = found.nonzero(as_tuple=True)
     image = which[0].cpu().numpy()
     own = [of[which].float().cpu().numpy() for of in (boxes, score, p_class, values, errors)]
     ends = np.searchsorted(image, np.arange(len(raw) + 1))
-    return [Detections(*(of[a:b] for of in own)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [Detections(*(of[a:b] for of in own)) for a, b in pairwise(ends)]
 
 
 def kept(found: Detections, *, radius_pix: float, radius_share: float, most: int) -> Detections:

@@ -1,8 +1,8 @@
 """The grid of YOLO (Redmon+16, arXiv:1506.02640): S × S cells, each with B boxes and one set of classes.
 
-Of each cell the channels are K of the classes, then for each of its boxes x and y of the centre within the cell (from 0 to
-1), the square roots of width and height as shares of the image's, and the confidence. All are numbers as they are, without
-a sigmoid, as in the paper, whose last layer is linear.
+Of each cell the channels are K of the classes, then for each of its boxes x and y of the centre within the cell (from 0
+to 1), the square roots of width and height as shares of the image's, and the confidence. All are numbers as they are,
+without a sigmoid, as in the paper, whose last layer is linear.
 """
 
 import torch
@@ -25,7 +25,9 @@ def yolo_boxes(raw: Tensor, *, image_size: tuple[int, int], n_classes: int) -> t
     """
     rows, columns = raw.shape[-2:]
     height, width = image_size
-    each = raw[:, n_classes:].unflatten(1, (-1, BOX_CHANNELS)).movedim((1, 2), (-2, -1))  # (B, S, S, n, 5)
+    each = torch.unflatten(raw[:, n_classes:], 1, (-1, BOX_CHANNELS)).movedim(
+        (1, 2), (-2, -1)
+    )  # (B, S, S, n, 5)
     y, x = torch.meshgrid(
         torch.arange(rows, device=raw.device), torch.arange(columns, device=raw.device), indexing="ij"
     )

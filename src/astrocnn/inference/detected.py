@@ -28,10 +28,10 @@ def measure_detections(
         variance: (C, H, W).
 
     Returns:
-        The columns of :func:`~astrocnn.functional.objects.measure_objects` in the order of the detections, (N, ...), their
-        classes those of the network, counted from 1 (0 is the background), with ``score``, ``box`` (N, 4), ``values`` and
-        ``value_errors`` (N, V); and the instance map (H, W). A detection that has no pixel of its own has the centre of
-        its box, no area and no flux.
+        The columns of :func:`~astrocnn.functional.objects.measure_objects` in the order of the detections, (N, ...),
+        their classes those of the network, counted from 1 (0 is the background), with ``score``, ``box`` (N, 4),
+        ``values`` and ``value_errors`` (N, V); and the instance map (H, W). A detection that has no pixel of its own
+        has the centre of its box, no area and no flux.
     """
     shape = (image.shape[-2], image.shape[-1])
     labels = labels_of_boxes(found.boxes, shape)

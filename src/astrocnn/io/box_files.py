@@ -24,7 +24,10 @@ SEXTRACTOR = ("XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE")  # the sam
 CENTRE = ("x", "y", "width", "height")  # 0-based pixels
 PIXELS = {"EDGES": EDGES, "SEXTRACTOR": SEXTRACTOR, "CENTRE": CENTRE, "BOX": BOX}
 SQUARE = {"size": CENTRE[:2], "size_arcsec": SKY_BOX[:2]}  # one number for both sides
-WORDS = "x0, y0, x1, y1 (edges); xmin, ymin, xmax, ymax (first and last pixel); x, y, width, height (pixels); or ra, dec, width_arcsec, height_arcsec"
+WORDS = (
+    "x0, y0, x1, y1 (edges); xmin, ymin, xmax, ymax (first and last pixel); x, y, width, height (pixels); "
+    "or ra, dec, width_arcsec, height_arcsec"
+)
 
 
 def read_boxes(
@@ -41,8 +44,9 @@ def read_boxes(
         images: the option that names the images, for messages.
 
     Returns:
-        A table with ``id`` (str, of the image), ``x0``, ``y0``, ``x1``, ``y1`` in pixels (edges; the centre of the first
-        pixel is (0, 0)) or ``ra``, ``dec`` (degrees, ICRS), ``width_arcsec``, ``height_arcsec``, and all other columns.
+        A table with ``id`` (str, of the image), ``x0``, ``y0``, ``x1``, ``y1`` in pixels (edges; the centre of the
+        first pixel is (0, 0)) or ``ra``, ``dec`` (degrees, ICRS), ``width_arcsec``, ``height_arcsec``, and all other
+        columns.
 
     Raises:
         DataError: no such file, columns that say no box, or regions that have no extent.
@@ -68,8 +72,8 @@ def read_boxes(
             table[name] = values
     elif not set(SKY_BOX) <= set(table.colnames):
         raise DataError(
-            f"{path} says of no object where its box is; its columns are {listed(table.colnames, most=30)}, and four are "
-            f"needed: {WORDS}."
+            f"{path} says of no object where its box is; its columns are {listed(table.colnames, most=30)}, and "
+            f"four are needed: {WORDS}."
         )
     return table
 
@@ -87,7 +91,7 @@ def _edges(named: str, table: Table) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def _coco(path: Path) -> Table:
-    """Annotations of COCO's format: ``bbox`` is x, y of the corner, width, height, the corner of the image being (0, 0)."""
+    """Annotations of COCO's format: ``bbox`` is x, y of the corner, width, height, the image's corner being (0, 0)."""
     if not path.is_file():
         raise DataError(
             f"the file of boxes {path} does not exist (looked from {Path.cwd()}); check the path."
@@ -109,8 +113,8 @@ def _coco(path: Path) -> Table:
         corner = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} is not of COCO's format: {reason(error)}; it has images (id, file_name), categories (id, name) and "
-            "annotations (image_id, category_id, bbox)."
+            f"{path} is not of COCO's format: {reason(error)}; it has images (id, file_name), categories (id, name) "
+            "and annotations (image_id, category_id, bbox)."
         ) from error
     for name, values in zip(BOX, (*corner[:, :2].T, *(corner[:, :2] + corner[:, 2:]).T), strict=True):
         table[name] = values - 0.5
@@ -184,7 +188,6 @@ def _sides(region: Any) -> tuple[Any, Any] | None:
         return None
     cos, sin = abs(np.cos(region.angle)), abs(np.sin(region.angle))
     if "Ellipse" in type(region).__name__:
-        return tuple(
-            np.sqrt((region.width * a) ** 2 + (region.height * b) ** 2) for a, b in ((cos, sin), (sin, cos))
-        )  # type: ignore[return-value]
+        wide, high = ((region.width * a) ** 2 + (region.height * b) ** 2 for a, b in ((cos, sin), (sin, cos)))
+        return np.sqrt(wide), np.sqrt(high)
     return region.width * cos + region.height * sin, region.width * sin + region.height * cos

@@ -12,9 +12,9 @@ __all__ = ["YoloLoss"]
 class YoloLoss(nn.Module):
     """Five sums of squares: centres, sizes, confidence with and without an object, classes.
 
-    The cell that holds the centre of an object is responsible for it, and in it the box that overlaps the object most as
-    the network is now. The confidence of that box is to be its IoU, that of all others 0. The classes of a cell are those
-    of its first object; further ones take its other boxes, as many as there are.
+    The cell that holds the centre of an object is responsible for it, and in it the box that overlaps the object most
+    as the network is now. The confidence of that box is to be its IoU, that of all others 0. The classes of a cell are
+    those of its first object; further ones take its other boxes, as many as there are.
 
     Args:
         coord: λ_coord, of centres and sizes.
@@ -69,7 +69,7 @@ class YoloLoss(nn.Module):
         cell = (image * rows + row) * columns + column
         turn = _turn_in_cell(cell, label >= 0)
         terms = dict.fromkeys(("centres", "sizes", "confidence", "empty", "classes"), raw.new_zeros(()))
-        each = raw[:, n_classes:].unflatten(1, (-1, BOX_CHANNELS))  # (B, n, 5, S, S)
+        each = torch.unflatten(raw[:, n_classes:], 1, (-1, BOX_CHANNELS))  # (B, n, 5, S, S)
         for k in range(confidence.shape[-1]):
             now = turn == k
             at = (image[now], row[now], column[now])

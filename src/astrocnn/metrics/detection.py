@@ -39,14 +39,16 @@ class DetectionCounts(Metric):
         """Count one image.
 
         Args:
-            x, y: of the detections, (N,) pixels.
+            x: of the detections, (N,) pixels.
+            y: likewise.
             centres: of the objects, (M, 2) pixels.
             counted: (M,) bool, which of them count.
         """
         true, counts = centres.cpu().numpy(), counted.cpu().numpy()
-        mine, _ = match_positions(x, y, *true[counts].T, self.radius_pix)
+        x_true, y_true = true.T
+        mine, _ = match_positions(x, y, x_true[counts], y_true[counts], self.radius_pix)
         left = np.setdiff1d(np.arange(len(x)), mine)
-        of_ignored, _ = match_positions(x[left], y[left], *true[~counts].T, self.radius_pix)
+        of_ignored, _ = match_positions(x[left], y[left], x_true[~counts], y_true[~counts], self.radius_pix)
         self.matched += len(mine)
         self.found += len(x) - len(of_ignored)
         self.true += int(counts.sum())

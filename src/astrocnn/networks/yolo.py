@@ -92,8 +92,9 @@ class Yolo(nn.Module):
         last = tuple(-(-side // LEAST) for side in self.size)
         if last != (grid, grid):
             raise ConfigError(
-                f"model.grid={grid}: the paper's network makes {last[0]} × {last[1]} cells of {self.size[0]} × {self.size[1]} "
-                f"pixels; give model.grid={last[0]}, or model.backbone=resnet, which makes any."
+                f"model.grid={grid}: the paper's network makes {last[0]} × {last[1]} cells of "
+                f"{self.size[0]} × {self.size[1]} pixels; give model.grid={last[0]}, or model.backbone=resnet, which "
+                "makes any."
             )
         self.trunk = _trunk(in_channels, batch_norm=batch_norm)
         self.head = nn.Sequential(

@@ -20,9 +20,9 @@ FEW_OBJECTS = -4.6  # logit of 1 %, with which a training begins (Lin+17, arXiv:
 class YoloDense(nn.Module):
     """A residual trunk whose maps are joined from the deepest to the grid's, and one prediction a cell.
 
-    As in YOLO (Redmon+16, arXiv:1506.02640) every cell says in one pass whether an object has its centre there, what box and
-    what class it has; the grid is finer, of cells of 2 to 8 pixels, boxes need no anchors (Tian+19, arXiv:1904.01355;
-    Zhou+19, arXiv:1904.07850), and coarse maps are joined to fine ones (Lin+17, arXiv:1612.03144).
+    As in YOLO (Redmon+16, arXiv:1506.02640) every cell says in one pass whether an object has its centre there, what
+    box and what class it has; the grid is finer, of cells of 2 to 8 pixels, boxes need no anchors (Tian+19,
+    arXiv:1904.01355; Zhou+19, arXiv:1904.07850), and coarse maps are joined to fine ones (Lin+17, arXiv:1612.03144).
 
     Args:
         in_channels: number of bands.
@@ -36,8 +36,8 @@ class YoloDense(nn.Module):
     Attributes:
         stride: pixels a cell.
         multiple: sides are padded to multiples of it, and windows of a mosaic begin at them.
-        half_field: how far beyond a window an input can change what comes out in it, in pixels, when the window begins and
-            ends at multiples of ``multiple``.
+        half_field: how far beyond a window an input can change what comes out in it, in pixels, when the window begins
+            and ends at multiples of ``multiple``.
 
     Raises:
         ConfigError: another stride, or images of another number of bands.

@@ -24,8 +24,8 @@ def box_gallery(
     """HTML of some images in colour, plain and with boxes.
 
     Args:
-        examples: the best first, each with ``image`` (C, H, W), ``valid``, ``id``, ``score``; ``found`` (N, 4) boxes with
-            ``hit`` and ``counts`` (N,), ``true`` (M, 4) boxes with ``missed`` (M,).
+        examples: the best first, each with ``image`` (C, H, W), ``valid``, ``id``, ``score``; ``found`` (N, 4) boxes
+            with ``hit`` and ``counts`` (N,), ``true`` (M, 4) boxes with ``missed`` (M,).
         bands: names of the image's bands.
         pixel_scale_arcsec: for the size of the pictures on the sky.
     """
@@ -38,7 +38,8 @@ def box_gallery(
     for title, (example, flux) in titled(list(zip(examples, known, strict=True))):
         picture = doubled(lupton_rgb(flux, bands=bands, scaling=scaling)[0])
         cells = "".join(
-            f"<figure>{img(drawn, largest_side=2 * LARGEST_SIDE, quality=QUALITY)}<figcaption>{caption}</figcaption></figure>"
+            f"<figure>{img(drawn, largest_side=2 * LARGEST_SIDE, quality=QUALITY)}"
+            f"<figcaption>{caption}</figcaption></figure>"
             for caption, drawn in (("image", picture), ("boxes", _boxed(picture, example)))
         )
         head = f"<h3>{title}</h3>" if title else ""

@@ -201,7 +201,11 @@ class DetectionJudge(Judge):
 
 
 def true_objects(data: BoxDataModule, row: int) -> dict[str, NDArray[Any]]:
-    """The objects of one image by the user's table: ``x``, ``y``, ``box`` (N, 4), ``label`` from 1 on, and what else is known."""
+    """The objects of one image by the user's table.
+
+    Returns:
+        ``x``, ``y``, ``box`` (N, 4), ``label`` from 1 on, and what else is known.
+    """
     table = data.objects_of(row)
     boxes = np.stack([np.asarray(table[name], np.float64) for name in ("x0", "y0", "x1", "y1")], 1)
     columns: dict[str, Any] = {name: np.asarray(table[name]) for name in KEPT if name in table.colnames}

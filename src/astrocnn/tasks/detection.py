@@ -60,8 +60,8 @@ class DetectionTask(BaseTask):
         self.classes, self.box_values = tuple(classes), tuple(box_values)
         if not 0 < threshold < 1 or radius_pix < 0 or radius_share < 0 or most < 1:
             raise ConfigError(
-                f"task.threshold={threshold}, radius_pix={radius_pix}, radius_share={radius_share}, most={most}: between 0 "
-                "and 1, at least 0, at least 0, and at least 1."
+                f"task.threshold={threshold}, radius_pix={radius_pix}, radius_share={radius_share}, most={most}: "
+                "between 0 and 1, at least 0, at least 0, and at least 1."
             )
         self.threshold, self.radius_pix, self.radius_share, self.most = (
             threshold,
@@ -72,17 +72,18 @@ class DetectionTask(BaseTask):
         self.reads = str(getattr(self.network, "reads", ""))
         if self.reads not in READS:
             raise ConfigError(
-                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, fcos "
-                "or mask_rcnn."
+                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, "
+                "fcos or mask_rcnn."
             )
         if self.reads != "detections" and getattr(self.loss, "reads", None) != self.reads:
             raise ConfigError(
-                f"{type(self.loss).__name__} is no loss of {type(self.network).__name__}; choose loss={READS[self.reads]}."
+                f"{type(self.loss).__name__} is no loss of {type(self.network).__name__}; "
+                f"choose loss={READS[self.reads]}."
             )
         if self.box_values and self.reads != "dense":
             raise ConfigError(
-                f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes only; choose "
-                "model=yolo_dense, or leave them out."
+                f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes "
+                "only; choose model=yolo_dense, or leave them out."
             )
         self.stride = int(getattr(self.network, "stride", 1))
         self.register_buffer("value_mean", torch.zeros(len(self.box_values)))
@@ -94,7 +95,8 @@ class DetectionTask(BaseTask):
         """Centre, box, a logit for each class, and two numbers for each further value."""
         if data.box_values is None:
             raise DataError(
-                "detection needs the boxes of the objects in each image; give them with data=detection_boxes data.boxes=..."
+                "detection needs the boxes of the objects in each image; give them with data=detection_boxes "
+                "data.boxes=..."
             )
         return CELL + len(data.classes) + 2 * len(data.box_values)
 
@@ -201,8 +203,11 @@ class DetectionTask(BaseTask):
         ]
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """``boxes``: (B, N, 4) in pixels, NaN behind the last one of an image; ``scores``: (B, N); ``p_class``: (B, N, K);
-        ``values`` and ``value_errors``: (B, N, V). The best come first.
+        """What is found in each image, the best first, NaN behind the last.
+
+        Returns:
+            ``boxes`` (B, N, 4) in pixels, ``scores`` (B, N), ``p_class`` (B, N, K), ``values`` and ``value_errors``
+            (B, N, V).
         """
         found = self.detections(batch)
         names = ("boxes", "scores", "p_class", "values", "value_errors")

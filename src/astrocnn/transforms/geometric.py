@@ -14,8 +14,8 @@ from astrocnn.functional.boxes import move_boxes
 __all__ = ["dihedral_turn", "dihedral_views", "random_affine", "random_crops", "random_dihedral"]
 
 # Keys that move with the pixels; every other key stays. What a pixel that turns in from outside holds, or of which key
-# it is that says what is valid: planes of numbers are interpolated, numbers of classes and objects are not. Boxes become
-# the bounds of their moved corners.
+# it is that says what is valid: planes of numbers are interpolated, numbers of classes and objects are not. Boxes
+# become the bounds of their moved corners.
 INTERPOLATED = {"image": "valid", "variance": "valid", "target_image": "target_valid"}
 NUMBERED = {"class_map": -1, "instances": -1}
 PLANES = ("valid", "target_valid", *INTERPOLATED, *NUMBERED)

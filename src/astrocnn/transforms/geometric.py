@@ -106,7 +106,8 @@ def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterat
             def move(planes: Tensor, turn: int = turn, flipped: bool = flipped) -> Tensor:
                 return torch.rot90(planes.flip(-1) if flipped else planes, turn, (-2, -1))
 
-            of = [torch.full((len(batch["image"]),), value) for value in (turn, flipped)]
+            image = batch["image"]
+            of = [torch.full((len(image),), value, device=image.device) for value in (turn, flipped)]
             after = (columns, rows) if turn % 2 else (rows, columns)
             yield batch | _moved(batch, move) | _boxes(batch, _dihedral_matrix(*of), after)
 

@@ -18,6 +18,7 @@ __all__ = [
     "labels_of_boxes",
     "move_boxes",
     "paired_iou",
+    "reach_of",
     "visible_fraction",
 ]
 
@@ -77,6 +78,12 @@ def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
     both = (high - low).clamp_min(0).prod(-1)
     areas = [(of[..., 2:] - of[..., :2]).clamp_min(0).prod(-1) for of in (boxes, others)]
     return both / (areas[0] + areas[1] - both).clamp_min(1e-9)
+
+
+def reach_of(boxes: NDArray[np.floating], radius_pix: float, radius_share: float) -> NDArray[np.float64]:
+    """The radius (N,) around each of the boxes (N, 4): ``radius_pix``, or a share of its size where that is more."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    return np.maximum(radius_pix, radius_share * np.sqrt(sides.prod(1)))
 
 
 def kept_by_distance(

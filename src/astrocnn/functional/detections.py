@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from astrocnn.functional.boxes import kept_by_distance
+from astrocnn.functional.boxes import kept_by_distance, reach_of
 from astrocnn.functional.dense_boxes import CELL, LOG_DEVIATION, decode, peaks
 from astrocnn.functional.yolo import yolo_cells
 
@@ -79,11 +79,12 @@ def of_grid(
     n_values: int,
     threshold: float,
 ) -> list[Detections]:
-    """The cells of a grid whose score is at least ``threshold``, image by image.
+    """The cells of a grid (or the rows of a list) whose score is at least ``threshold``, image by image.
 
     Args:
-        raw: (B, channels, h, w) of a network that ``reads`` 'dense' or 'yolo'.
-        reads: how the channels are to be read.
+        raw: (B, channels, h, w) of a network that ``reads`` 'dense' or 'yolo', or (B, n, 5 + K) of one that reads
+            'detections': boxes, scores and classes, NaN where there is none.
+        reads: how they are to be read.
         image_size: rows and columns of the images.
         stride: pixels a cell of a dense grid.
         n_classes: K.
@@ -93,9 +94,11 @@ def of_grid(
     if reads == "yolo":
         score, boxes, p_class = yolo_cells(raw, image_size=image_size, n_classes=n_classes)
         found = score >= threshold
-        values = raw.new_zeros(*score.shape, 0)
-        errors = values
-        n_values = 0
+        values = errors = raw.new_zeros(*score.shape, 0)
+    elif reads == "detections":
+        boxes, score, p_class = raw[..., :4], raw[..., 4], raw[..., CELL:]
+        found = score >= threshold
+        values = errors = raw[..., :0]
     else:
         score = raw[:, 0].sigmoid()
         found = peaks(score, threshold=threshold)
@@ -117,7 +120,6 @@ def of_grid(
 
 def kept(found: Detections, *, radius_pix: float, radius_share: float, most: int) -> Detections:
     """The best of those whose centres are near each other, best first, at most ``most``."""
-    sides = np.maximum(found.boxes[:, 2:] - found.boxes[:, :2], 0)
-    radius = np.maximum(radius_pix, radius_share * np.sqrt(sides.prod(1)))
+    radius = reach_of(found.boxes, radius_pix, radius_share)
     rows = kept_by_distance(np.stack([found.x, found.y], 1), found.scores, radius)
     return found.where(rows[:most])

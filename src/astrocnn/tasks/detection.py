@@ -125,9 +125,28 @@ class DetectionTask(BaseTask):
         """The terms of the loss."""
         if self.reads == "detections":
             network: Any = self.network
-            found: dict[str, Tensor] = network.losses(self.inputs(batch), batch["boxes"], batch["box_labels"])
-            return found
+            terms: dict[str, Tensor] = network.losses(
+                self.inputs(batch), batch["boxes"], batch["box_labels"], self._masks(batch)
+            )
+            return terms
         return self._terms(self.outputs(batch), batch)
+
+    def _masks(self, batch: Batch) -> list[Tensor] | None:
+        """The pixels (n, H, W) of each image's objects that count, where the images number them."""
+        if "instances" not in batch:
+            return None
+        masks = []
+        for boxes, labels, numbers, own in zip(
+            batch["boxes"], batch["box_labels"], batch["box_numbers"], batch["instances"], strict=True
+        ):
+            there = boxes.isfinite().all(-1) & (labels >= 0)
+            masks.append(own == numbers[there][:, None, None])
+        return masks
+
+    def nothing(self) -> Detections:
+        """No detection."""
+        n_classes, n_values = len(self.classes), len(self.box_values)
+        return Detections(*(np.zeros((0, *sides), np.float32) for sides in ((4,), (), (n_classes,), (n_values,), (n_values,))))
 
     def _terms(self, raw: Tensor, batch: Batch) -> dict[str, Tensor]:
         values = batch.get("box_values")
@@ -142,15 +161,15 @@ class DetectionTask(BaseTask):
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:
         """The loss, and completeness and purity at the threshold."""
+        raw = self.outputs(batch)
+        found = self._read(raw, batch)
         if self.reads == "detections":
-            self.network.train()  # its losses are those of training
+            for module in self.network.modules():  # its losses are those of training, but for the statistics
+                module.training = not isinstance(module, nn.BatchNorm2d)
             terms = self.compute_loss(batch)
             self.network.eval()
-            found = self.detections(batch)
         else:
-            raw = self.outputs(batch)
             terms = self._terms(raw, batch)
-            found = self._read(raw, batch)
         for i, each in enumerate(found):
             there = batch["boxes"][i].isfinite().all(-1)
             centres = box_centres(batch["boxes"][i][there])[0]
@@ -174,11 +193,6 @@ class DetectionTask(BaseTask):
             batch: images in flux units.
             threshold: another than the task's.
         """
-        if self.reads == "detections":
-            network: Any = self.network
-            found: list[Detections] = network.detections(self.inputs(batch))
-            least = self.threshold if threshold is None else threshold
-            return [each.where(each.scores >= least).first(self.most) for each in found]
         return self._read(self.outputs(batch), batch, threshold)
 
     def _read(self, raw: Tensor, batch: Batch, threshold: float | None = None) -> list[Detections]:

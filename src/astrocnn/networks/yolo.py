@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from astrocnn.errors import ConfigError, choose
 from astrocnn.functional.initialise import initialise
-from astrocnn.networks.blocks import check_images, check_size, sides
+from astrocnn.networks.blocks import check_images, check_size, sides, sides_of_at_least
 from astrocnn.networks.resnet import ResNet
 
 __all__ = ["Yolo"]
@@ -43,7 +43,8 @@ class Yolo(nn.Module):
         init: name of the initialisation (:func:`~astrocnn.functional.initialise.initialise`).
 
     Raises:
-        ConfigError: another backbone, images below 64 pixels, or of another size than the network was built for.
+        ConfigError: another backbone, images of fewer pixels than the cells need, or of another size than the network
+            was built for.
     """
 
     input_shape = (3, 448, 448)
@@ -70,7 +71,8 @@ class Yolo(nn.Module):
         self.size = sides(image_size)
         self.n_channels = n_outputs + 5 * (boxes - 1)
         if backbone == "resnet":
-            trunk = ResNet(in_channels=in_channels, n_outputs=1)
+            trunk = ResNet(in_channels=in_channels, n_outputs=1, init=init)
+            self.least_size = trunk.least_size
             self.trunk = nn.Sequential(
                 trunk.conv1,
                 trunk.bn1,
@@ -87,8 +89,8 @@ class Yolo(nn.Module):
             )  # fmt: skip
             initialise(self.head, init)
             return
-        if min(self.size) < LEAST:
-            raise ConfigError(f"Yolo needs images of at least {LEAST} pixels and image_size is {self.size}.")
+        self.least_size = max(LEAST * (grid - 1) + 1, LEAST)
+        sides_of_at_least(self.least_size, image_size, network=f"Yolo of {grid} × {grid} cells")
         last = tuple(-(-side // LEAST) for side in self.size)
         if last != (grid, grid):
             raise ConfigError(
@@ -109,7 +111,7 @@ class Yolo(nn.Module):
         Raises:
             ConfigError: images of another number of bands, or of another size.
         """
-        check_images(images, network="Yolo", in_channels=self.in_channels, least=1)
+        check_images(images, network="Yolo", in_channels=self.in_channels, least=self.least_size)
         if self.backbone == "paper":
             check_size(images, self.size, network="Yolo")
         found: Tensor = self.head(self.trunk(images))

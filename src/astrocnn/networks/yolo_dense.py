@@ -40,7 +40,8 @@ class YoloDense(nn.Module):
             and ends at multiples of ``multiple``.
 
     Raises:
-        ConfigError: another stride, or images of another number of bands.
+        ConfigError: another stride, other blocks, or images of another number of bands or below one pixel of the
+            deepest map.
     """
 
     input_shape = (3, 64, 64)
@@ -93,9 +94,8 @@ class YoloDense(nn.Module):
         self.least_size = self.multiple
         stem, block, halving = Layer(3, 2, 1), (CONV3, CONV3), (Layer(3, 2, 1), CONV3)
         down = [stem, *(layer for n in blocks for layer in (*halving, *(n - 1) * block))]
-        self.half_field = half_field(
-            (*down, *(len(self._joined) - 1) * (COPIES,), CONV3, CONV3), self.multiple
-        )
+        up = (*(len(self._joined) - 1) * (COPIES,), CONV3, CONV3, *(finest + 1) * (COPIES,))
+        self.half_field = half_field((*down, *up), self.multiple)  # as if a cell were its pixels
         initialise(self, init)
         nn.init.constant_(cast(Tensor, self.head.bias)[0], FEW_OBJECTS)
 
@@ -103,9 +103,9 @@ class YoloDense(nn.Module):
         """Raw outputs (B, n_outputs, ⌈H/stride⌉, ⌈W/stride⌉) of images (B, C, H, W).
 
         Raises:
-            ConfigError: images of another number of bands.
+            ConfigError: images of another number of bands, or too small.
         """
-        check_images(images, network="YoloDense", in_channels=self.in_channels, least=1)
+        check_images(images, network="YoloDense", in_channels=self.in_channels, least=self.least_size)
         height, width = (-(-side // self.stride) for side in images.shape[2:])
         x = self.stem(padded_to_multiple(images, self.multiple))  # (B, width/2, H/2, W/2)
         maps = [x]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import complete_box_iou_loss
 
+from astrocnn.functional.boxes import paired_iou
 from astrocnn.functional.dense_boxes import CELL, LOG_DEVIATION, assign, decode, heat_of
 
 __all__ = ["DenseBoxLoss"]
@@ -15,7 +16,8 @@ class DenseBoxLoss(nn.Module):
     The cell that holds an object's centre is positive. Easy background, most of all cells, has hardly any weight, and
     cells next to a centre less the nearer they are (Law & Deng 18, arXiv:1808.01244, equation 1; Zhou+19,
     arXiv:1904.07850). Boxes are compared by complete IoU (Zheng+20, arXiv:1911.08287), values, with their deviations,
-    by the Gaussian likelihood. Objects whose label is −1 count neither way: no cell within their box does.
+    by the Gaussian likelihood. Objects whose label is −1 count neither way: no cell within their box is held to be
+    empty.
 
     Args:
         gamma: power of (1 − p) of the positive cells, and of p of the others.
@@ -80,14 +82,17 @@ class DenseBoxLoss(nn.Module):
         apart = complete_box_iou_loss(said, found.boxes) if len(own) else own.new_zeros(0)
         n = max(1, len(own))
         weight = torch.ones_like(raw[:, 0]) if valid is None else _seen(valid, stride).to(raw.dtype)
-        weight = weight * ~_covered(boxes, there & (labels < 0), stride=stride, shape=shape)
+        ignored = _covered(boxes, there & (labels < 0), stride=stride, shape=shape)
+        ignored[found.image, found.row, found.column] = (
+            False  # an object within the box of another one counts
+        )
+        weight = weight * ~ignored
         heat = heat_of(
             boxes.where(there[..., None] & (labels >= 0)[..., None], torch.nan), stride=stride, shape=shape,
             share=self.share, least=self.least,
         )  # fmt: skip
-        objects = self._centres(
-            raw[:, 0], heat, weight, found.image, found.row, found.column, 1 - apart.detach()
-        )
+        iou = paired_iou(said, found.boxes).detach()
+        objects = self._centres(raw[:, 0], heat, weight, found.image, found.row, found.column, iou)
         terms = {"objects": objects / n, "boxes": self.box_weight * apart.sum() / n}
         if n_classes > 1:
             of_class = nn.functional.cross_entropy(
@@ -138,14 +143,12 @@ def _seen(valid: Tensor, stride: int) -> Tensor:
 
 
 def _covered(boxes: Tensor, which: Tensor, *, stride: int, shape: tuple[int, int]) -> Tensor:
-    """Whether the centre of each cell (B, h, w) lies in one of these boxes."""
-    height, width = shape
-    covered = torch.zeros(len(boxes), height, width, dtype=torch.bool, device=boxes.device)
-    if not which.any():
-        return covered
-    y = (torch.arange(height, device=boxes.device) + 0.5) * stride - 0.5
-    x = (torch.arange(width, device=boxes.device) + 0.5) * stride - 0.5
-    for image, number in which.nonzero().tolist():
-        x0, y0, x1, y1 = boxes[image, number]
-        covered[image] |= ((y >= y0) & (y <= y1))[:, None] & ((x >= x0) & (x <= x1))
+    """Which cells (B, h, w) have their centre in one of these boxes, or hold the centre of one."""
+    y, x = ((torch.arange(side, device=boxes.device) + 0.5) * stride - 0.5 for side in shape)
+    x0, y0, x1, y1 = boxes[..., None].unbind(-2)  # (B, N, 1)
+    rows = (y >= y0) & (y <= y1) & which[..., None]  # (B, N, h)
+    columns = (x >= x0) & (x <= x1)  # (B, N, w)
+    covered = (rows.float().mT @ columns.float()) > 0  # (B, h, w)
+    own = assign(boxes, which, stride=stride, shape=shape)
+    covered[own.image, own.row, own.column] = True
     return covered

@@ -18,11 +18,11 @@ __all__ = ["BOX", "SKY_BOX", "read_boxes"]
 Floats = NDArray[np.float64]
 BOX = ("x0", "y0", "x1", "y1")
 SKY_BOX = ("ra", "dec", "width_arcsec", "height_arcsec")
-# ways in which tables say where a box is: the names of four columns, and what becomes of them
+# ways in which tables say where a box is, by the names of four columns; the first that a table has is taken
 EDGES = ("xmin", "ymin", "xmax", "ymax")  # first and last pixel, 0-based
 SEXTRACTOR = ("XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE")  # the same, 1-based
 CENTRE = ("x", "y", "width", "height")  # 0-based pixels
-PIXELS = {"EDGES": EDGES, "SEXTRACTOR": SEXTRACTOR, "CENTRE": CENTRE, "BOX": BOX}
+PIXELS = {"BOX": BOX, "EDGES": EDGES, "SEXTRACTOR": SEXTRACTOR, "CENTRE": CENTRE}
 SQUARE = {"size": CENTRE[:2], "size_arcsec": SKY_BOX[:2]}  # one number for both sides
 WORDS = (
     "x0, y0, x1, y1 (edges); xmin, ymin, xmax, ymax (first and last pixel); x, y, width, height (pixels); "
@@ -110,7 +110,7 @@ def _coco(path: Path) -> Table:
                 ),
             }
         )
-        corner = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(-1, 4)
+        corner = np.array([row["bbox"] for row in rows], dtype=np.float64).reshape(len(rows), 4)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path} is not of COCO's format: {reason(error)}; it has images (id, file_name), categories (id, name) "
@@ -129,7 +129,7 @@ def _stem(name: str) -> str:
 
 
 def _regions(paths: Sequence[str], ids: Sequence[str]) -> Table:
-    """Circles, ellipses and boxes of DS9; the class is the region's tag, else its text."""
+    """Circles, ellipses and boxes of DS9; the class, where any has one, is the region's tag, else its text."""
     try:
         from regions import Regions
     except ImportError as error:
@@ -159,7 +159,10 @@ def _regions(paths: Sequence[str], ids: Sequence[str]) -> Table:
         raise DataError(f"the region files ({listed(paths, most=3)}) hold no region.")
     if len({"ra" in table.colnames for table in filled}) > 1:
         raise DataError("some region files are in pixels and others on the sky; give all in one system.")
-    return vstack(filled, metadata_conflicts="silent")
+    joined = vstack(filled, metadata_conflicts="silent")
+    if not any(joined["label"]):  # without any text all are of one class
+        joined.remove_column("label")
+    return joined
 
 
 def _region(region: Any, path: str) -> tuple[Any, ...]:

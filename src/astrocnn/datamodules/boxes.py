@@ -73,6 +73,11 @@ class BoxDataModule(CutoutDataModule):
         """
         if self._table is None:
             table = self.read_boxes()
+            for name in self.box_values:
+                if column(table, name, "data.box_values", source=self.box_files).dtype.kind not in "biuf":
+                    raise DataError(
+                        f"data.box_values: the column {name!r} of {self.box_files} holds no numbers; leave it out."
+                    )
             labels, classes = self._labelled(table)
             given, self.classes = self.classes, None  # they are of the boxes, not of the images
             spec = super().probe()
@@ -107,26 +112,29 @@ class BoxDataModule(CutoutDataModule):
         labels, classes, reasons = number_labels(
             table[self.box_label], name=self.box_label, classes=self.classes
         )
-        strange = [reason for reason in reasons.values() if "is none of the classes" in reason]
+        strange = [row for row, reason in reasons.items() if "is none of the classes" in reason]
         if strange:
+            first = [f"{table['id'][row]}: {table[self.box_label][row]}" for row in strange[:MOST_NAMED]]
             raise DataError(
-                f"{self.box_files}: {len(strange)} objects have a label beyond the list: "
-                f"{listed(sorted(set(strange)), most=MOST_NAMED)}; name all classes in data.classes=[...], or leave "
-                "it null."
+                f"{self.box_files}: {len(strange)} objects have a class beyond {listed(classes, most=12)} "
+                f"({listed(first)}); name all classes in data.classes=[...], or leave it null."
+            )
+        if not classes:
+            raise DataError(
+                f"{self.box_files}: no object has a class in the column {self.box_label!r}; fill it, or name another "
+                "column in data.box_label."
             )
         return labels, classes
 
     def _in_pixels(self, table: Table, labels: NDArray[np.int64]) -> Table:
         """The boxes in pixels of the images that there are, each seen to be one."""
-        ids = np.asarray(table["id"]).astype(str)
-        match = self._held.files.match([*dict.fromkeys(ids.tolist())])
-        number = dict(zip(dict.fromkeys(ids.tolist()), match.file.tolist(), strict=True))
-        of_image = np.array([number[key] for key in ids.tolist()], dtype=np.int64)
-        if len(ids) and (of_image < 0).all():
-            raise DataError(
-                f"no object of {self.box_files} is in an image: its ids are like {listed(ids.tolist(), most=3)}, those "
-                f"of the images like {listed(self._held.ids.tolist(), most=3)}."
-            )
+        ids = np.asarray(table["id"]).astype(str).tolist()
+        keys = [*dict.fromkeys(ids)]
+        try:
+            number = dict(zip(keys, self._held.files.match(keys).file.tolist(), strict=True))
+        except DataError as error:
+            raise DataError(f"the column 'id' of {self.box_files}: {error}") from error
+        of_image = np.array([number[key] for key in ids], dtype=np.int64)
         table["_image"], table["_label"] = of_image, labels
         table = table[of_image >= 0]
         if BOX[0] not in table.colnames:

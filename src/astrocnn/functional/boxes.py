@@ -83,7 +83,8 @@ def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
 def reach_of(boxes: NDArray[np.floating], radius_pix: float, radius_share: float) -> NDArray[np.float64]:
     """The radius (N,) around each of the boxes (N, 4): ``radius_pix``, or a share of its size where that is more."""
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return np.maximum(radius_pix, radius_share * np.sqrt(sides.prod(1)))
+    reach: NDArray[np.float64] = np.maximum(radius_pix, radius_share * np.sqrt(sides.prod(1)))
+    return reach
 
 
 def kept_by_distance(

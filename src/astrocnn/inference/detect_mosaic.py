@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ def detect_mosaic(
 ) -> Measured:
     """Find the objects of a mosaic.
 
-    Every object belongs to the window in whose part of the mosaic its centre lies, where the network sees as much around it
-    as in one pass. Of two that are found on both sides of a seam, nearer than the task's radius, the better one is kept.
+    Every object belongs to the window in whose part of the mosaic its centre lies, where the network sees as much
+    around it as in one pass. Of two that are found on both sides of a seam, nearer than the task's radius, the better
+    one is kept.
 
     Args:
         task: on the device where it shall run.
@@ -86,7 +88,7 @@ def _stretches(windows: Sequence[Window]) -> list[Stretch]:
     """Windows that share what they overlap, half of it each."""
     edges = [
         -np.inf,
-        *((a.last + b.first) / 2 - 0.5 for a, b in zip(windows, windows[1:], strict=False)),
+        *((a.last + b.first) / 2 - 0.5 for a, b in pairwise(windows)),
         np.inf,
     ]
     return [Stretch(window.start, window.end, edges[k], edges[k + 1]) for k, window in enumerate(windows)]

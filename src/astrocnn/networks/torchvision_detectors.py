@@ -80,7 +80,8 @@ class TorchvisionDetector(nn.Module):
         }  # fmt: skip
         if kind in TWO_STAGES:
             self.model: nn.Module = KINDS[kind](
-                trunk, num_classes=self.n_classes + 1, rpn_anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 5),
+                trunk, num_classes=self.n_classes + 1,
+                rpn_anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 5),
                 rpn_pre_nms_top_n_train=4 * most, rpn_pre_nms_top_n_test=4 * most, rpn_post_nms_top_n_train=2 * most,
                 rpn_post_nms_top_n_test=2 * most, box_detections_per_img=most, box_score_thresh=least_score,
                 box_nms_thresh=overlap, **common,
@@ -89,7 +90,8 @@ class TorchvisionDetector(nn.Module):
             ratios = ((1.0,),) * 5 if kind == "fcos" else ((0.5, 1.0, 2.0),) * 5
             self.model = KINDS[kind](
                 trunk, num_classes=self.n_classes, anchor_generator=AnchorGenerator(sizes, ratios),
-                score_thresh=least_score, nms_thresh=overlap, detections_per_img=most, topk_candidates=4 * most, **common,
+                score_thresh=least_score, nms_thresh=overlap, detections_per_img=most, topk_candidates=4 * most,
+                **common,
             )  # fmt: skip
 
     def losses(
@@ -117,7 +119,7 @@ class TorchvisionDetector(nn.Module):
         return found
 
     def forward(self, images: Tensor) -> Tensor:
-        """What is found in images (B, C, H, W): (B, n, 5 + K) boxes in pixels, scores, and the score in its class's place.
+        """What is found in images (B, C, H, W), as (B, n, 5 + K): boxes, scores, and these in the class's place.
 
         The best come first; NaN behind the last one of an image.
 

@@ -15,7 +15,8 @@ from astropy.wcs import WCS
 from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.errors import DataError
 
-N, ROWS, COLUMNS, SCALE = 12, 20, 30, 0.4  # images, their pixels, arcsec a pixel
+N, ROWS, COLUMNS = 12, 20, 30  # images and their pixels
+SCALE = (0.4, 0.5)  # arcsec a pixel in x and in y
 
 
 def wcs_of(i: int) -> WCS:
@@ -25,7 +26,7 @@ def wcs_of(i: int) -> WCS:
     wcs.wcs.crpix = [(COLUMNS + 1) / 2, (ROWS + 1) / 2]
     wcs.wcs.crval = [359.999 + i, -40.0 + 5 * i]
     cos, sin = np.cos(np.radians(30 * i)), np.sin(np.radians(30 * i))
-    wcs.wcs.cd = SCALE / 3600 * np.array([[-cos, sin], [sin, cos]])
+    wcs.wcs.cd = np.array([[-cos, sin], [sin, cos]]) * SCALE / 3600
     return wcs
 
 
@@ -84,7 +85,7 @@ def test_what_is_known_before_any_pixel(folder):
 def test_batches_have_the_boxes_of_their_images(folder):
     table = objects()
     data = module(folder, table, box_values=["mag"])
-    rows = np.array([7, 2, 3, 0, 9])
+    rows = np.array([7, 2, 11, 0, 9])
     batch = data.gather(rows)
     assert batch["boxes"].dtype == batch["box_values"].dtype == torch.float32
     assert batch["box_labels"].dtype == torch.int64
@@ -220,7 +221,7 @@ def test_boxes_on_the_sky_land_on_their_pixels(folder):
         expected = [*around.min(0), *around.max(0)]
         np.testing.assert_allclose(batch["boxes"][row, 0], expected, atol=2e-3)
     x0, y0, x1, y1 = batch["boxes"][by_image(batch)[0], 0].tolist()
-    assert (x1 - x0, y1 - y0) == pytest.approx((6.0, 3.0), abs=1e-3)  # of 0.4″
+    assert (x1 - x0, y1 - y0) == pytest.approx((6.0, 2.4), abs=1e-3)
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((12.3, 9.1), abs=1e-3)
 
 

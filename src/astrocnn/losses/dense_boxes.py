@@ -83,9 +83,7 @@ class DenseBoxLoss(nn.Module):
         n = max(1, len(own))
         weight = torch.ones_like(raw[:, 0]) if valid is None else _seen(valid, stride).to(raw.dtype)
         ignored = _covered(boxes, there & (labels < 0), stride=stride, shape=shape)
-        ignored[found.image, found.row, found.column] = (
-            False  # an object within the box of another one counts
-        )
+        ignored[found.image, found.row, found.column] = False  # others within the box count
         weight = weight * ~ignored
         heat = heat_of(
             boxes.where(there[..., None] & (labels >= 0)[..., None], torch.nan), stride=stride, shape=shape,

@@ -1,7 +1,6 @@
 """How detections are measured and shown."""
 
-import contextlib
-import io
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,14 @@ import torch
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from scipy.spatial import cKDTree
 from torchmetrics.detection import MeanAveragePrecision
 
 from astrocnn.batch import Batch, to_device
 from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.functional.average_precision import average_precision
-from astrocnn.functional.bootstrap import wilson_interval
 from astrocnn.functional.detections import Detections
 from astrocnn.functional.source_matches import MatchedSources, match_scenes
+from astrocnn.functional.source_pairs import pairs_by_separation
 from astrocnn.functional.source_scores import summarise_objects
 from astrocnn.inference.detected import measure_detections
 from astrocnn.progress import track
@@ -82,7 +80,7 @@ class DetectionJudge(Judge):
                 "ap_distance": curve["value"],
                 **coco_averages(low, true, n_classes=len(self.task.classes)),
             },
-            "pairs": close_pairs(matched, widest_pix=5 * radius),
+            "pairs": pairs_by_separation(matched, widest_pix=5 * radius),
             "per_image": {
                 "found": np.bincount(
                     matched.found["scene"][matched.found["counts"]], minlength=len(scenes)
@@ -221,29 +219,6 @@ def true_objects(data: BoxDataModule, row: int) -> dict[str, NDArray[Any]]:
     return columns | {"box": boxes, "label": np.asarray(table["_label"]) + 1, "values": stacked}
 
 
-def close_pairs(matched: MatchedSources, *, widest_pix: float) -> dict[str, Any]:
-    """Of true objects that are each other's nearest, how often both are found, against their separation in pixels."""
-    true, apart, both = matched.true, [], []
-    for scene in range(matched.n_scenes):
-        rows = np.flatnonzero((true["scene"] == scene) & ~true["ignore"])
-        if len(rows) < 2:
-            continue
-        places = np.stack([true["x"][rows], true["y"][rows]], 1)
-        distance, near = cKDTree(places).query(places, k=2)
-        mutual = (near[near[:, 1], 1] == np.arange(len(rows))) & (np.arange(len(rows)) < near[:, 1])
-        found = true["partner"][rows] >= 0
-        apart.append(distance[mutual, 1])
-        both.append(found[mutual] & found[near[mutual, 1]])
-    separation, hit = (np.concatenate([np.empty(0), *parts]) for parts in (apart, both))
-    edges = np.linspace(0, widest_pix, 11)
-    n, hits = (np.histogram(of, edges)[0] for of in (separation, separation[hit > 0]))
-    low, high = wilson_interval(hits, n)
-    rates = {"value": hits / np.maximum(n, 1), "low": low, "high": high}
-    return {"edges": edges.tolist(), "n": n.tolist()} | {
-        name: [float(v) if k else None for v, k in zip(of, n, strict=True)] for name, of in rates.items()
-    }
-
-
 def coco_averages(found: list[Detections], true: list[Any], *, n_classes: int) -> dict[str, float | None]:
     """COCO's average precisions, by the package that the field uses; objects to be ignored are crowds."""
     every = [(found, true, "", n_classes), (found, true, "one", 1)]
@@ -271,8 +246,8 @@ def coco_averages(found: list[Detections], true: list[Any], *, n_classes: int) -
                     }
                 ],
             )
-        with contextlib.redirect_stdout(io.StringIO()):
-            values = metric.compute()
+        logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)  # it tells its table to everyone
+        values = metric.compute()
         said |= (
             {"ap_50": float(values["map_50"])}
             if kind

@@ -49,7 +49,12 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
                 measure_levels(task, pixels, mosaic)
         with OpenMosaic(mosaic, data.layers, variance=True) as pixels:
             found = detect_mosaic(
-                task, pixels, grid, n_bands=len(mosaic.bands), batch_size=cfg.data.batch_size, description=mosaic.name
+                task,
+                pixels,
+                grid,
+                n_bands=len(mosaic.bands),
+                batch_size=cfg.data.batch_size,
+                description=mosaic.name,
             )
             table = object_table(task, found, mosaic, pixels.surface)
         folder.mkdir(parents=True, exist_ok=True)

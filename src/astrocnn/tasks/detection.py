@@ -146,7 +146,12 @@ class DetectionTask(BaseTask):
     def nothing(self) -> Detections:
         """No detection."""
         n_classes, n_values = len(self.classes), len(self.box_values)
-        return Detections(*(np.zeros((0, *sides), np.float32) for sides in ((4,), (), (n_classes,), (n_values,), (n_values,))))
+        return Detections(
+            *(
+                np.zeros((0, *sides), np.float32)
+                for sides in ((4,), (), (n_classes,), (n_values,), (n_values,))
+            )
+        )
 
     def _terms(self, raw: Tensor, batch: Batch) -> dict[str, Tensor]:
         values = batch.get("box_values")

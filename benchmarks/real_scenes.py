@@ -88,16 +88,17 @@ def picture(folder: Path, target: Path) -> None:
         classes = hdus["CLASS"].data
     with fits.open(next(folder.glob("*_instances.fits"))) as hdus:
         numbers = hdus["INSTANCE"].data
+    objects = read_table(next(folder.glob("*_catalog.fits")))
     rgb = lupton_rgb(image[None], np.isfinite(image)[None], bands=["g", "r", "z"])[0]
     figure = Figure(figsize=(13.2, 4.8))
     axes: list[Axes] = list(figure.subplots(1, 3))
-    for ax in axes[:2]:
+    for ax in (axes[0], axes[2]):
         ax.imshow(rgb, origin="lower")
-    colours = ListedColormap(list(CLASSES.values()))
-    axes[1].imshow(np.ma.masked_less(classes, 1), origin="lower", cmap=colours, vmin=1, vmax=4, alpha=0.55)
-    shades = np.random.default_rng(2).uniform(0.3, 0.95, (numbers.max() + 1, 3))
-    shades[0] = 0
-    axes[2].imshow(shades[np.maximum(numbers, 0)], origin="lower", interpolation="nearest")
+    colours = ListedColormap(["#14181f", *CLASSES.values()])
+    axes[1].imshow(classes, origin="lower", cmap=colours, vmin=0, vmax=len(CLASSES), interpolation="nearest")
+    for number, kind in zip(objects["number"], objects["class"], strict=True):
+        own = (numbers == number).astype(float)
+        axes[2].contour(own, [0.5], colors=CLASSES[str(kind)], linewidths=0.9)
     for ax in axes:
         ax.set(xticks=[], yticks=[])
     figure.legend(

@@ -14,6 +14,9 @@ import numpy as np
 import sep
 from numpy.typing import NDArray
 
+sep.set_sub_object_limit(100_000)  # low thresholds join half an image
+sep.set_extract_pixstack(1_000_000)
+
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 Segments = NDArray[np.int32]

@@ -5,7 +5,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
 
 import astrocnn
 
@@ -52,3 +55,19 @@ def test_a_recipe_beats_what_needs_no_network(
     )
     again = json.loads((tmp_path / "again" / "metrics.json").read_text())["splits"]["test"]
     assert again["figures"] == summary["figures"]
+    if len(summary["planes"]) == 3:
+        check_maps(command, run, *(tmp_path / "data").glob("*/*"))
+
+
+def check_maps(command: Callable[..., int], run: Path, folder: Path) -> None:
+    """An image mapped by ``predict.py`` has the pixels of its target, at the target's place of the sky."""
+    image = min((folder / "images").glob("*.fits"))
+    target = fits.getheader(folder / "targets" / image.name)
+    assert (
+        command("predict", f"run={run}", "data=mosaic", f"data.images={image}", f"output={run / 'maps'}") == 0
+    )
+    with fits.open(run / "maps" / f"{image.stem}_maps.fits") as hdus:
+        assert hdus["R"].shape == (target["NAXIS2"], target["NAXIS1"])
+        corners = np.array([[-0.5, -0.5], [target["NAXIS1"] - 0.5, target["NAXIS2"] - 0.5]])
+        sky = [WCS(header).celestial.all_pix2world(corners, 0) for header in (hdus["R"].header, target)]
+    np.testing.assert_allclose(*sky, rtol=0, atol=1e-8)

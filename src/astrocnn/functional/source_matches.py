@@ -96,8 +96,10 @@ def _of_partner(partner: NDArray[np.int64], label: NDArray[Any]) -> NDArray[Any]
 def _with_p_star(table: Objects, star: int | None) -> Objects:
     if "p_star" in table or star is None or "p_class" not in table:
         return table
-    p_class = np.asarray(table["p_class"], dtype=np.float64).reshape(len(np.asarray(table["x"])), -1)
-    source = 1 - p_class[:, 0] if len(p_class) else np.empty(0)
+    p_class = np.asarray(table["p_class"], dtype=np.float64)
+    if not len(np.asarray(table["x"])):
+        return {**table, "p_star": np.empty(0)}
+    source = 1 - p_class[:, 0]
     return {**table, "p_star": p_class[:, star] / np.where(source > 0, source, 1)}
 
 

@@ -5,8 +5,8 @@
 A detector is trained by ``scripts/train.py model=yolo_dense data=scenes_detection``, unless the folder has a finished
 run; ``--others`` are trained beside it. sep works on the inverse-variance-weighted sum of the bands with a filter
 matched to the PSF; its threshold, deblending and filter are tuned on training scenes for each figure separately. "At
-sep's completeness": the detector's least score is raised until it finds as many objects as sep. Differences are those of
-the same test scenes, with a 95 % interval from a bootstrap over scenes.
+sep's completeness" means that the least score is raised until as many objects are found. Differences are those of the
+same test scenes, with a 95 % interval from a bootstrap over scenes.
 """
 
 import argparse

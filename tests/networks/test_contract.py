@@ -136,7 +136,12 @@ def outputs_of(path, n, k, size):
     return (n, k, *size) if getattr(target_of(path), "per_pixel", False) else (n, k)
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+TENSORS = [  # what torchvision's detectors give depends on the pixels
+    path for path in CONFIGS if ".torchvision_detectors." not in OmegaConf.load(path)["_target_"]
+]
+
+
+@pytest.fixture(params=TENSORS, ids=lambda path: path.stem)
 def config(request):
     torch.manual_seed(0)
     return request.param

@@ -24,7 +24,9 @@ def close_pairs(
         found.
     """
     true = matched.true
-    parts: list[tuple[Any, ...]] = [(np.empty(0, np.int64), np.empty(0), np.empty(0, bool), np.empty(0, bool))]
+    parts: list[tuple[Any, ...]] = [
+        (np.empty(0, np.int64), np.empty(0), np.empty(0, bool), np.empty(0, bool))
+    ]
     for scene in range(matched.n_scenes):
         rows = np.flatnonzero((true["scene"] == scene) & ~true["ignore"])
         if len(rows) < 2:

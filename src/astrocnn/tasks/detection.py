@@ -72,8 +72,8 @@ class DetectionTask(BaseTask):
         self.reads = str(getattr(self.network, "reads", ""))
         if self.reads not in READS:
             raise ConfigError(
-                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, "
-                "fcos or mask_rcnn."
+                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet "
+                "or fcos."
             )
         if self.reads != "detections" and getattr(self.loss, "reads", None) != self.reads:
             raise ConfigError(
@@ -125,23 +125,9 @@ class DetectionTask(BaseTask):
         """The terms of the loss."""
         if self.reads == "detections":
             network: Any = self.network
-            terms: dict[str, Tensor] = network.losses(
-                self.inputs(batch), batch["boxes"], batch["box_labels"], self._masks(batch)
-            )
+            terms: dict[str, Tensor] = network.losses(self.inputs(batch), batch["boxes"], batch["box_labels"])
             return terms
         return self._terms(self.outputs(batch), batch)
-
-    def _masks(self, batch: Batch) -> list[Tensor] | None:
-        """The pixels (n, H, W) of each image's objects that count, where the images number them."""
-        if "instances" not in batch:
-            return None
-        masks = []
-        for boxes, labels, numbers, own in zip(
-            batch["boxes"], batch["box_labels"], batch["box_numbers"], batch["instances"], strict=True
-        ):
-            there = boxes.isfinite().all(-1) & (labels >= 0)
-            masks.append(own == numbers[there][:, None, None])
-        return masks
 
     def nothing(self) -> Detections:
         """No detection."""

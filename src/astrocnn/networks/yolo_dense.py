@@ -54,7 +54,7 @@ class YoloDense(nn.Module):
         n_outputs: int,
         stride: int = 4,
         width: int = 64,
-        blocks: tuple[int, ...] = (2, 2, 2, 2),
+        blocks: tuple[int, ...] = (2, 2, 2),
         features: int = 64,
         init: str = "he",
     ) -> None:

@@ -71,10 +71,11 @@ class _Detector(nn.Module):
             "image_std": [1.0] * in_channels,
         }  # fmt: skip
         sizes = tuple((float(side),) for side in anchors)
-        self.model: Any = self._model(
+        model: Any = self._model(
             trunk, sizes, most=most, least_score=least_score, overlap=overlap, common=common
         )
-        self.model.transform.resize = _as_it_is
+        model.transform.resize = _as_it_is
+        self.model = model
 
     def _model(
         self,

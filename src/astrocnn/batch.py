@@ -14,6 +14,9 @@ key                   shape, dtype                    meaning
 ``instances``         (B, H, W) int64                 number of the object in every pixel: 0 none, −1 ignored
 ``target_image``      (B, K, H', W') float32          the image that is to come out, in its own units
 ``target_valid``      (B, K, H', W') bool             False = nothing to compare with
+``boxes``             (B, N, 4) float32               x0, y0, x1, y1 of each object; NaN behind the last one
+``box_labels``        (B, N) int64                    its class, from 0; −1: counts neither way, or there is none
+``box_values``        (B, N, K) float32               numbers that go with it, NaN where unknown
 ====================  ==============================  =====================================================
 
 Spectra and light curves are (B, C, L) instead of (B, C, H, W): the flux of a spectrum has one channel, a light
@@ -41,7 +44,8 @@ class DataSpec:
     the order of the labels; a two-class set has the positive class second. ``pixel_scale_arcsec`` is None where
     the files do not say, and so is the unit of a band in ``units`` (one a band). ``maps`` are the shapes of the maps
     that batches have beside the image, by their key: 'class_map', 'instances', 'target_image'; ``target_bands`` and
-    ``target_units`` belong to the planes of the last.
+    ``target_units`` belong to the planes of the last. ``box_values`` are the names of the numbers that go with each
+    box, None where there are no boxes.
     """
 
     bands: tuple[str, ...]
@@ -52,6 +56,12 @@ class DataSpec:
     maps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     target_bands: tuple[str, ...] = ()
     target_units: tuple[str | None, ...] = ()
+    box_values: tuple[str, ...] | None = None
+
+    @property
+    def truth(self) -> tuple[str, ...]:
+        """What images have beside labels: keys of maps, and 'boxes'."""
+        return (*self.maps, *(() if self.box_values is None else ("boxes",)))
 
 
 def to_device(batch: Batch, device: str) -> Batch:

@@ -54,10 +54,12 @@ def test_what_is_no_map_is_refused() -> None:
     with pytest.raises(ConfigError, match="Says predicts no maps"):
         MapPlanes.of(Says(said=lambda n: {"logits": torch.zeros(1)}), 1)
     finer = {"target_image": torch.zeros(1, 1, 4, 4)}
+    assert MapPlanes.of(Says(said=lambda n: finer, planes=("g",)), 1).upscale == 4
+    other = finer | {"spread": torch.zeros(1, 1, 2, 2)}
     with pytest.raises(
-        ConfigError, match=r"makes maps of 4 pixels of images of 1; .* the mosaic's own pixels"
+        ConfigError, match=r"makes maps of 2 pixels a side of 1 pixels of an image; .* finer ones"
     ):
-        MapPlanes.of(Says(said=lambda n: finer, planes=("g",)), 1)
+        MapPlanes.of(Says(said=lambda n: other, planes=("g",)), 1)
 
 
 def test_the_class_of_a_pixel_without_data_is_none() -> None:

@@ -62,12 +62,39 @@ PARAMETERS = {
     ],
     # segmentation_models.pytorch's Unet("resnet18") has 14,328,209, with a last convolution of 3×3
     "unet_timm": [({"in_channels": 3, "n_outputs": 1}, 14_328_209 - 16 * 9 + 16)],
+    # Redmon et al. 2016, figure 3
+    "yolo": [
+        (
+            {"in_channels": 3, "n_outputs": 25, "image_size": 448, "batch_norm": norm},
+            sum(
+                kernel**2 * n_in * n_out + (2 if norm else 1) * n_out
+                for kernel, n_in, n_out in (
+                    (7, 3, 64),
+                    (3, 64, 192),
+                    (1, 192, 128),
+                    (3, 128, 256),
+                    (1, 256, 256),
+                    (3, 256, 512),
+                    *4 * ((1, 512, 256), (3, 256, 512)),
+                    (1, 512, 512),
+                    (3, 512, 1024),
+                    *2 * ((1, 1024, 512), (3, 512, 1024)),
+                    *4 * ((3, 1024, 1024),),
+                )
+            )
+            + (7 * 7 * 1024 + 1) * 4096
+            + 4097 * 7 * 7 * 30,
+        )
+        for norm in (False, True)
+    ],
     "deeplens": [
         ({"in_channels": 1, "n_outputs": 1}, 3_508_545),
         ({"in_channels": 4, "n_outputs": 1}, 3_513_249),
     ],
 }
 
+# What is tested in place of a network of the size that its file describes.
+SMALLER = {"yolo": ({"grid": 2}, (3, 128, 128))}
 
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
 LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
@@ -80,10 +107,15 @@ def target_of(path):
     return getattr(importlib.import_module(module), name)
 
 
+def shape_of(path):
+    """(C, H, W) of the images that a network is tested with."""
+    return SMALLER[path.stem][1] if path.stem in SMALLER else target_of(path).input_shape
+
+
 def build(path, *, size=None, n_outputs=2):
     """The network of a configuration file with its links filled in, and the shape of its images."""
     cls = target_of(path)
-    channels, *own_size = cls.input_shape
+    channels, *own_size = shape_of(path)
     size = list(size or own_size)
     filled = {
         "model": OmegaConf.load(path),
@@ -92,15 +124,24 @@ def build(path, *, size=None, n_outputs=2):
     }
     options = OmegaConf.to_container(OmegaConf.create(filled), resolve=True)["model"]
     del options["_target_"]
-    return cls(**options), (channels, *size)
+    return cls(**options | SMALLER.get(path.stem, ({},))[0]), (channels, *size)
 
 
 def outputs_of(path, n, k, size):
-    """The shape of n raw outputs of k each: a vector, or maps of the image's size."""
+    """The shape of n raw outputs of k each: a vector, maps of the image's size, or a grid of cells."""
+    if path.stem == "yolo":
+        return (n, k + 5, 2, 2)  # of two boxes
+    if path.stem == "yolo_dense":
+        return (n, k, *(-(-side // 4) for side in size))
     return (n, k, *size) if getattr(target_of(path), "per_pixel", False) else (n, k)
 
 
-@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+TENSORS = [  # what torchvision's detectors give depends on the pixels
+    path for path in CONFIGS if ".torchvision_detectors." not in OmegaConf.load(path)["_target_"]
+]
+
+
+@pytest.fixture(params=TENSORS, ids=lambda path: path.stem)
 def config(request):
     torch.manual_seed(0)
     return request.param
@@ -148,7 +189,7 @@ def test_outputs_are_raw(config):
 
 
 def test_odd_sizes(config):
-    _, *size = target_of(config).input_shape
+    _, *size = shape_of(config)
     odd = [(pixels - 11 + 2 * axis) | 1 for axis, pixels in enumerate(size)]
     network, shape = build(config, size=odd)
     assert network(torch.randn(2, *shape)).shape == outputs_of(config, 2, 2, odd)
@@ -192,7 +233,7 @@ def test_eval_is_deterministic_and_independent_of_the_batch(config):
 
 
 def test_least_size_is_named_and_enough(config):
-    channels, *size = target_of(config).input_shape
+    channels, *size = shape_of(config)
     least = build(config)[0].least_size
     network, shape = build(config, size=[least] * len(size))
     assert network(torch.randn(2, *shape)).shape == outputs_of(config, 2, 2, shape[1:])
@@ -246,8 +287,9 @@ def test_init_options(config):
     cls = target_of(config)
     if "init" not in inspect.signature(cls).parameters:
         pytest.skip(f"{cls.__name__} has no option init")
-    channels, *size = cls.input_shape
+    channels, *size = shape_of(config)
     options = {"image_size": size} if "image_size" in inspect.signature(cls).parameters else {}
+    options |= SMALLER.get(config.stem, ({},))[0]
     for init in ("he", "glorot", "lecun", "truncated_normal", "default"):
         network = cls(in_channels=channels, n_outputs=1, init=init, **options)
         assert any(isinstance(layer, CONVOLUTIONS) for layer in network.modules())

@@ -181,7 +181,7 @@ class ObjectDataModule(RowLoaders):
 
     def require_labels(self) -> None:
         """Raise a :class:`DataError` unless the objects can be trained on: labels, of at least two classes."""
-        if not self.spec.maps:
+        if not self.spec.truth:
             check_labels(self._joined, table=self.table, column=self.columns["label"])
 
     @property
@@ -245,7 +245,7 @@ class ObjectDataModule(RowLoaders):
             self._duplicates = self._find_duplicates(position, packed, row[keep])
             table[DUPLICATE_OF] = self._duplicates.first(ids)
         values = target_values(table, self.targets, source=self.table)
-        strata, classes = split_strata(labels, self.spec.classes, values, maps=tuple(self.spec.maps))
+        strata, classes = split_strata(labels, self.spec.classes, values, truth=self.spec.truth)
         self.parted = self._part(Splittable(table, ids, strata, classes, position, self._reach()))
         ours = {
             "id": ids,
@@ -303,7 +303,7 @@ class ObjectDataModule(RowLoaders):
             return np.arange(len(self.catalog))
         if split not in SPLITS:
             raise ConfigError(f"split={split!r} is not known; choose from {listed((*SPLITS, 'all'))}.")
-        by_label = not (self.targets or self.spec.maps) or bool((self._labels >= 0).any())
+        by_label = not (self.targets or self.spec.truth) or bool((self._labels >= 0).any())
         if by_label:
             self.require_labels()
         elif self.targets:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from astropy.table import Table
 
@@ -11,7 +12,7 @@ from astrocnn.datamodules.images import ImageDataModule
 from astrocnn.datamodules.simulated import SimulatedSet
 from astrocnn.io.layers import ClassMap, InstanceMap
 
-__all__ = ["SceneDataModule"]
+__all__ = ["SceneDataModule", "scene_set", "simulated"]
 
 CLASSES = ("background", "star", "spheroid", "disc", "irregular")
 
@@ -70,17 +71,17 @@ class SceneDataModule(SegmentationMapDataModule):
             on_bad=on_bad,
         )
         self.bands, self.tell_apart = tuple(bands), tell_apart
-        options = {
-            "n_scenes": n_scenes,
-            "size": size,
-            "bands": self.bands,
-            "depth": depth,
-            "density": density,
-            "correlated_noise": correlated_noise,
-            "seed": sim_seed,
-        }
-        label = f"{depth}_{''.join(self.bands)}_{n_scenes}"
-        self.simulated = SimulatedSet(root, label, options, n_workers)
+        self.simulated = scene_set(
+            root,
+            n_workers,
+            n_scenes=n_scenes,
+            size=size,
+            bands=self.bands,
+            depth=depth,
+            density=density,
+            correlated_noise=correlated_noise,
+            seed=sim_seed,
+        )
         self.folder = self.simulated.folder
 
     def simulate(self) -> Path:
@@ -89,9 +90,7 @@ class SceneDataModule(SegmentationMapDataModule):
         Raises:
             ConfigError: galsim is missing (it is needed to simulate, not to read).
         """
-        from astrocnn.simulate.scenes import simulate_scenes
-
-        return self.simulated.made(simulate_scenes)
+        return simulated(self.simulated)
 
     def probe(self) -> DataSpec:
         """As of any images with maps; simulates the set first when it is not there."""
@@ -108,3 +107,20 @@ class SceneDataModule(SegmentationMapDataModule):
         """The objects of the scenes with their truth."""
         self.probe()
         return super().objects()
+
+
+def scene_set(root: str, n_workers: int | None, **options: Any) -> SimulatedSet:
+    """The set of these ``options`` of :func:`astrocnn.simulate.scenes.simulate_scenes`."""
+    label = f"{options['depth']}_{''.join(options['bands'])}_{options['n_scenes']}"
+    return SimulatedSet(root, label, options, n_workers)
+
+
+def simulated(scenes: SimulatedSet) -> Path:
+    """The folder of the set, simulated when it is not whole.
+
+    Raises:
+        ConfigError: galsim is missing (it is needed to simulate, not to read).
+    """
+    from astrocnn.simulate.scenes import simulate_scenes
+
+    return scenes.made(simulate_scenes)

@@ -54,14 +54,14 @@ def check_targets(values: Mapping[str, Any], *, source: object) -> None:
 
 
 def split_strata(
-    labels: NDArray[np.int64], classes: tuple[str, ...], values: Values, *, maps: tuple[str, ...] = ()
+    labels: NDArray[np.int64], classes: tuple[str, ...], values: Values, *, truth: tuple[str, ...] = ()
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """By which classes to share the objects among the splits: their labels, or, where only targets are known,
-    one class of those that have them all, or of all that have ``maps``; −1 is in no split.
+    one class of those that have them all, or of all that have ``truth`` beside the image; −1 is in no split.
     """
     if (labels >= 0).any():
         return labels, classes
     if not values:
-        return (np.zeros_like(labels), (f"with {' and '.join(maps)}",)) if maps else (labels, classes)
+        return (np.zeros_like(labels), (f"with {' and '.join(truth)}",)) if truth else (labels, classes)
     known = np.all([np.isfinite(column) for column in values.values()], axis=0)
     return np.where(known, 0, -1), (f"with {' and '.join(values)}",)

@@ -41,8 +41,8 @@ class Window:
 
     def finer(self, factor: int) -> "Window":
         """The same stretch of an image with ``factor`` times as many rows (or columns)."""
-        ends = (factor * pixel for pixel in (self.start, self.end, self.first, self.last))
-        return Window(*ends, weight=self.weight.repeat(factor))
+        start, end, first, last = (factor * pixel for pixel in (self.start, self.end, self.first, self.last))
+        return Window(start, end, first, last, self.weight.repeat(factor))
 
 
 def seam(size: int, *, multiple: int, half_field: int | None, reach: int = 0) -> Seam:

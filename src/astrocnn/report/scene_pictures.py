@@ -1,7 +1,7 @@
 """Pictures of single images with their true and predicted maps, side by side."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -13,10 +13,11 @@ from astrocnn.report.pictures import how_drawn, img
 from astrocnn.report.style import CLASS_COLORS
 from astrocnn.report.words import html, number
 
-__all__ = ["class_colors", "outlines", "scene_gallery"]
+__all__ = ["LARGEST_SIDE", "QUALITY", "class_colors", "doubled", "outlines", "scene_gallery", "titled"]
 
 Example = Mapping[str, Any]
 Pixels = NDArray[np.uint8]
+T = TypeVar("T")
 
 LARGEST_SIDE = 512
 QUALITY = 80
@@ -51,10 +52,8 @@ def scene_gallery(
     scaling = fit_scaling(np.concatenate(alike), bands=bands)
     spreads = [np.nanmax(example["spread"]) for example in examples if example.get("spread") is not None]
     parts = []
-    titles = [PARTS[3 * k // len(examples)] for k in range(len(examples))] if len(examples) >= 3 else []
-    for k, (example, flux) in enumerate(zip(examples, known, strict=True)):
-        if titles and (k == 0 or titles[k] != titles[k - 1]):
-            parts.append(f"<h3>{titles[k]}</h3>")
+    for title, (example, flux) in titled(list(zip(examples, known, strict=True))):
+        parts += [f"<h3>{title}</h3>"] if title else []
         picture = lupton_rgb(flux, bands=bands, scaling=scaling)[0]
         panels = _panels(example, picture, len(classes), most_spread=max(spreads, default=1.0))
         cells = "".join(
@@ -70,6 +69,13 @@ def scene_gallery(
     shades = "Probabilities and variances are dark at 0, light at their largest." if in_shades else ""
     note = how_drawn(bands, shape, pixel_scale_arcsec, shades)
     return f"{note}{_legend(classes)}{''.join(parts)}"
+
+
+def titled(items: Sequence[T]) -> Iterator[tuple[str, T]]:
+    """Each of some items, the best first, with the title that stands before it, '' for none."""
+    titles = [PARTS[3 * k // len(items)] for k in range(len(items))] if len(items) >= 3 else [""] * len(items)
+    for k, (title, item) in enumerate(zip(titles, items, strict=True)):
+        yield ("" if k and title == titles[k - 1] else title), item
 
 
 def class_colors(n_classes: int) -> Pixels:
@@ -120,14 +126,15 @@ def _objects(picture: Pixels, found: NDArray[np.integer], true: NDArray[np.integ
 
     Lines as thin as that leave small objects to be seen.
     """
-    drawn = _doubled(picture)
+    drawn = doubled(picture)
     for instances, color in ((true, TRUE), (found, FOUND)):
         if instances is not None:
-            drawn[outlines(_doubled(np.asarray(instances)))] = color
+            drawn[outlines(doubled(np.asarray(instances)))] = color
     return drawn
 
 
-def _doubled(maps: NDArray[Any]) -> NDArray[Any]:
+def doubled(maps: NDArray[Any]) -> NDArray[Any]:
+    """Maps (H, W, ...) with every pixel as four."""
     return np.repeat(np.repeat(maps, 2, axis=0), 2, axis=1)
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from astrocnn.report.detection_words import AVERAGES
 from astrocnn.report.populations import figure_name, shown_split
 from astrocnn.report.segmentation_words import FIGURES, figure_rows, figure_text, judged_on
 from astrocnn.report.words import Estimate
@@ -48,6 +49,10 @@ def segmentation_table(metrics: Mapping[str, Any]) -> Table:
         if key == "mean_iou":
             for of_class, part in summary["per_class"].items():
                 table.add_row(Text(f"  {of_class}"), Text(_cell("iou", Estimate(part["iou"]))))
+    averages = summary.get("averages") or {}
+    for key, (name, _) in AVERAGES.items():
+        if averages.get(key) is not None:
+            table.add_row(Text(name), Text(f"{averages[key]:.3f}"))
     return table
 
 

@@ -28,6 +28,7 @@ __all__ = ["About", "Judge", "Judged", "judge_of", "store"]
 JUDGES = {  # by what a task says that its report is of
     "classification": ("astrocnn.runtime.judge_classification", "ClassificationJudge"),
     "segmentation": ("astrocnn.runtime.judge_segmentation", "SegmentationJudge"),
+    "detection": ("astrocnn.runtime.judge_detection", "DetectionJudge"),
     "image_to_image": ("astrocnn.runtime.judge_images", "ImageJudge"),
 }
 

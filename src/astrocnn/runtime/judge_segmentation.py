@@ -106,7 +106,7 @@ class SegmentationJudge(Judge):
         pixels = summarise_pixels(
             join_pixel_counts(counts), self.task.classes, n_bootstrap=options.n_bootstrap, seed=seed
         )
-        radius = RADIUS_ARCSEC / (self.data.spec.pixel_scale_arcsec or RADIUS_ARCSEC / RADIUS_PIX)
+        radius = matching_radius_pix(self.data.spec)
         objects = summarise_objects(
             measured,
             true,
@@ -198,6 +198,11 @@ class SegmentationJudge(Judge):
                     }
                 )
         return sorted(examples, key=lambda example: -example["score"])
+
+
+def matching_radius_pix(spec: DataSpec) -> float:
+    """How far from a true object one that is found lies at most, in pixels."""
+    return RADIUS_ARCSEC / (spec.pixel_scale_arcsec or RADIUS_ARCSEC / RADIUS_PIX)
 
 
 def overlaps(

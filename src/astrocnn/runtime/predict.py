@@ -14,20 +14,25 @@ from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
 from astrocnn.runtime.evaluate import device_of, prevalence_of
 from astrocnn.runtime.judge_classification import predictions_table
 from astrocnn.runtime.predict_maps import predict_maps
+from astrocnn.runtime.predict_objects import predict_objects
 from astrocnn.tasks.classification import ClassificationTask
+from astrocnn.tasks.detection import DetectionTask
 
 __all__ = ["predict"]
 
 
 def predict(cfg: DictConfig) -> None:
     """Read the images, predict, write id, ra, dec, probability and the fraction of valid pixels; or, of a network that
-    is per pixel, maps of mosaics.
+    is per pixel, maps of mosaics; or, of one that detects, their objects.
 
     Raises:
         AstrocnnError: the images do not fit the run, or the output exists.
     """
     saved = read_config(cfg.run)
     task = load(cfg.run, device=device_of(cfg.device))
+    if isinstance(task, DetectionTask):
+        predict_objects(cfg, saved, task)
+        return
     if getattr(task.network, "per_pixel", False):
         predict_maps(cfg, saved, task)
         return

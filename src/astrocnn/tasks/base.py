@@ -84,8 +84,8 @@ class BaseTask(pl.LightningModule, ABC):
 
     @staticmethod
     @abstractmethod
-    def output_shape(data: DataSpec) -> tuple[int, ...]:
-        """Shape of the network's raw output for one image of such data."""
+    def output_shape(data: DataSpec) -> tuple[int | None, ...]:
+        """Shape of the network's raw output for one image of such data; None stands for any number."""
 
     def prepare(self, sample: Batch, *, bands: tuple[str, ...] = ()) -> None:
         """Fit what is measured on training objects before the training: the normalisation.

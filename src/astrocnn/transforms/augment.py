@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from astrocnn.batch import Batch
-from astrocnn.errors import ConfigError, listed
+from astrocnn.errors import ConfigError, choose, listed
+from astrocnn.functional.boxes import clip_boxes, visible_fraction
 from astrocnn.transforms.geometric import dihedral_views, random_affine, random_crops, random_dihedral
 from astrocnn.transforms.instrument import blur, drop_bands
 from astrocnn.transforms.photometric import add_noise, scale_bands
@@ -13,6 +15,8 @@ from astrocnn.transforms.photometric import add_noise, scale_bands
 __all__ = ["Augment"]
 
 ROTATIONS = ("any", "quarter", "none")
+CUT_BOXES = ("clip", "keep", "drop")
+WHOLE = 1 - 1e-5  # share of a box that is not cut, but for rounding
 
 
 class Augment:
@@ -29,6 +33,9 @@ class Augment:
         band_dropout: probability of losing a band, so that the network does not rely on any; one is always left.
         crop_pix: rows and columns of random parts to train on; None takes the images whole.
         crops: parts of each image in a batch.
+        cut_boxes: what becomes of boxes that a moved frame cuts: 'clip' them at its edge, 'keep' them as they are, or
+            'drop' them.
+        visible: least share of a box's area within the frame; boxes of which less is seen are dropped.
 
     Raises:
         ConfigError: a name is not known or a number is out of its range.
@@ -47,6 +54,8 @@ class Augment:
         band_dropout: float = 0.0,
         crop_pix: int | None = None,
         crops: int = 1,
+        cut_boxes: str = "clip",
+        visible: float = 0.3,
     ) -> None:
         if rotate not in ROTATIONS:
             raise ConfigError(f"augment.rotate={rotate!r} is not known; choose from {listed(ROTATIONS)}.")
@@ -76,6 +85,10 @@ class Augment:
                 "least 1 part, and several only where their size is given."
             )
         self.crop_pix, self.crops = crop_pix, crops
+        choose("augment.cut_boxes", cut_boxes, dict.fromkeys(CUT_BOXES))
+        if not 0 <= visible <= 1:
+            raise ConfigError(f"augment.visible={visible} is no share; give a number from 0 to 1.")
+        self.cut_boxes, self.visible = cut_boxes, visible
         self.resamples = rotate == "any" or self.zoom != (1.0, 1.0) or shift_pix > 0
 
     def __call__(self, batch: Batch, noise: Tensor) -> Batch:
@@ -93,6 +106,8 @@ class Augment:
             )
         elif self.mirror or self.rotate == "quarter":
             batch = random_dihedral(batch, quarter_turns=self.rotate == "quarter", mirror=self.mirror)
+        if "boxes" in batch:
+            batch = self.framed(batch)
         if self.blur_pix:
             batch = blur(batch, sigma_pix=self.blur_pix)
         if self.zero_point_mag:
@@ -102,6 +117,19 @@ class Augment:
         if self.band_dropout:
             batch = drop_bands(batch, probability=self.band_dropout)
         return batch
+
+    def framed(self, batch: Batch) -> Batch:
+        """The batch with what its frame leaves of the boxes."""
+        shape = (batch["image"].shape[-2], batch["image"].shape[-1])
+        boxes = batch["boxes"]
+        seen = visible_fraction(boxes, shape)  # NaN, and so dropped, where there is none
+        kept = (seen >= self.visible) & (seen > 0)
+        if self.cut_boxes == "drop":
+            kept &= seen >= WHOLE
+        if self.cut_boxes == "clip":
+            boxes = clip_boxes(boxes, shape)
+        boxes = torch.where(kept[..., None], boxes, torch.nan)
+        return batch | {"boxes": boxes, "box_labels": batch["box_labels"].where(kept, -1)}
 
     def exact_views(self, batch: Batch) -> Iterator[Batch]:
         """The batch in each orientation that training met and that needs no interpolation, as it stands first."""

@@ -9,11 +9,13 @@ from torch import Tensor
 from astrocnn.batch import Batch
 from astrocnn.errors import ConfigError
 from astrocnn.functional.affine import affine_matrix, nearest, resample
+from astrocnn.functional.boxes import move_boxes
 
 __all__ = ["dihedral_turn", "dihedral_views", "random_affine", "random_crops", "random_dihedral"]
 
 # Keys that move with the pixels; every other key stays. What a pixel that turns in from outside holds, or of which key
-# it is that says what is valid: planes of numbers are interpolated, numbers of classes and objects are not.
+# it is that says what is valid: planes of numbers are interpolated, numbers of classes and objects are not. Boxes
+# become the bounds of their moved corners.
 INTERPOLATED = {"image": "valid", "variance": "valid", "target_image": "target_valid"}
 NUMBERED = {"class_map": -1, "instances": -1}
 PLANES = ("valid", "target_valid", *INTERPOLATED, *NUMBERED)
@@ -54,20 +56,38 @@ def random_dihedral(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Batch
     mirrored = torch.rand(n, device=device) < (0.5 if mirror else 0.0)
     if rows == columns:
         element = turns + 4 * mirrored
-        return batch | _moved(batch, lambda planes: dihedral_turn(planes, element))
-    half_turn, mirrored = (turns % 2 == 1).view(-1, 1, 1, 1), mirrored.view(-1, 1, 1, 1)
+        moved = _moved(batch, lambda planes: dihedral_turn(planes, element))
+        return batch | moved | _boxes(batch, _dihedral_matrix(turns, mirrored))
+    half_turn, flipped = (turns % 2 == 1).view(-1, 1, 1, 1), mirrored.view(-1, 1, 1, 1)
 
     def turn(planes: Tensor) -> Tensor:
-        planes = torch.where(mirrored, planes.flip(-1), planes)
+        planes = torch.where(flipped, planes.flip(-1), planes)
         return torch.where(half_turn, planes.flip(-1, -2), planes)
 
-    return batch | _moved(batch, turn)
+    return batch | _moved(batch, turn) | _boxes(batch, _dihedral_matrix(turns % 2 * 2, mirrored))
 
 
 def _moved(batch: Batch, move: Callable[[Tensor], Tensor]) -> Batch:
     """What ``move`` makes of the planes (B, C, H, W) of each key that has them; maps (B, H, W) count as one plane."""
     planes = {key: batch[key] for key in PLANES if key in batch}
     return {key: move(of) if of.ndim == 4 else move(of[:, None])[:, 0] for key, of in planes.items()}
+
+
+def _dihedral_matrix(turns: Tensor, mirrored: Tensor) -> Tensor:
+    """From output to input positions, (B, 2, 3), of quarter turns (B,) after a mirror (B,) bool."""
+    angle = turns * (math.pi / 2)
+    cos, sin = angle.cos().round(), angle.sin().round()
+    sign = 1 - 2 * mirrored.to(cos.dtype)
+    turn = torch.stack([torch.stack([sign * cos, -sign * sin], -1), torch.stack([sin, cos], -1)], -2)
+    return torch.cat([turn, torch.zeros_like(turn[..., :1])], -1)
+
+
+def _boxes(batch: Batch, matrix: Tensor, after: tuple[int, int] | None = None) -> Batch:
+    """The boxes, where there are any, of images that are read by ``matrix``; ``after``: their new rows and columns."""
+    if "boxes" not in batch:
+        return {}
+    before = (batch["image"].shape[-2], batch["image"].shape[-1])
+    return {"boxes": move_boxes(batch["boxes"], matrix, before=before, after=after or before)}
 
 
 def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterator[Batch]:
@@ -86,7 +106,10 @@ def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterat
             def move(planes: Tensor, turn: int = turn, flipped: bool = flipped) -> Tensor:
                 return torch.rot90(planes.flip(-1) if flipped else planes, turn, (-2, -1))
 
-            yield batch | _moved(batch, move)
+            image = batch["image"]
+            of = [torch.full((len(image),), value, device=image.device) for value in (turn, flipped)]
+            after = (columns, rows) if turn % 2 else (rows, columns)
+            yield batch | _moved(batch, move) | _boxes(batch, _dihedral_matrix(*of), after)
 
 
 def random_crops(batch: Batch, *, size_pix: int, crops: int) -> Batch:
@@ -108,8 +131,9 @@ def random_crops(batch: Batch, *, size_pix: int, crops: int) -> Batch:
             f"{min(rows, columns)}, or null to take them whole."
         )
     n = len(image) * crops
-    top = torch.randint(0, rows - size_pix + 1, (n,), device=image.device).tolist()
-    left = torch.randint(0, columns - size_pix + 1, (n,), device=image.device).tolist()
+    tops = torch.randint(0, rows - size_pix + 1, (n,), device=image.device)
+    lefts = torch.randint(0, columns - size_pix + 1, (n,), device=image.device)
+    top, left = tops.tolist(), lefts.tolist()
 
     def cut(planes: Tensor) -> Tensor:
         if not any(planes.stride()[-2:]):  # one value expanded to all pixels
@@ -122,7 +146,14 @@ def random_crops(batch: Batch, *, size_pix: int, crops: int) -> Batch:
         return torch.stack(parts)
 
     whole = {key: values.repeat_interleave(crops, 0) for key, values in batch.items() if key not in PLANES}
-    return whole | _moved(batch, cut)
+    shift = torch.stack([lefts + (size_pix - columns) / 2, tops + (size_pix - rows) / 2], -1)  # (n, 2)
+    matrix = torch.cat([torch.eye(2, device=image.device).expand(n, 2, 2), shift[..., None]], -1)
+    moved = _moved(batch, cut)
+    if "boxes" in whole:
+        whole["boxes"] = move_boxes(
+            whole["boxes"], matrix, before=(rows, columns), after=(size_pix, size_pix)
+        )
+    return whole | moved
 
 
 def random_affine(
@@ -156,4 +187,4 @@ def random_affine(
             scaled[..., 2] *= batch[key].shape[-1] / image.shape[-1]  # of a target in finer pixels
             moved[key], moved[of] = resample(batch[key], batch[of], scaled)
     moved |= {key: nearest(batch[key], matrix, fill) for key, fill in NUMBERED.items() if key in batch}
-    return batch | moved
+    return batch | moved | _boxes(batch, matrix)

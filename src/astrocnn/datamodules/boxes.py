@@ -1,0 +1,303 @@
+"""Images and the boxes of the objects in them, as a user has them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.table import Table
+from numpy.typing import NDArray
+from torch import Tensor
+
+from astrocnn.batch import Batch, DataSpec
+from astrocnn.datamodules.catalog import Objects
+from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.datamodules.labels import number_labels
+from astrocnn.datamodules.loaders import ReadObjects
+from astrocnn.datasets.patterns import found
+from astrocnn.errors import DataError, listed
+from astrocnn.functional.boxes import box_centres, clip_boxes, visible_fraction
+from astrocnn.io.box_files import BOX, SKY_BOX, read_boxes
+from astrocnn.io.tables import column
+from astrocnn.io.tiles import image_hdus, select
+from astrocnn.io.wcs import SkyWcs
+
+__all__ = ["BoxDataModule", "ReadBoxes"]
+
+MOST_NAMED = 3
+
+
+class BoxDataModule(CutoutDataModule):
+    """Images with the boxes and the classes of the objects in them.
+
+    An image without any object trains and counts like others.
+
+    Args:
+        boxes: the objects of all images: a table, COCO's JSON, or DS9's regions, a file an image
+            (:func:`astrocnn.io.box_files.read_boxes` says which columns); ``id`` names the image, and columns
+            ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr`` and
+            ``blended`` serve the evaluation.
+        box_label: column of the class.
+        box_values: columns of numbers that are learnt beside the box, such as fluxes or redshifts.
+
+    The others are those of :class:`~astrocnn.datamodules.cutouts.CutoutDataModule`; ``classes`` names the classes of
+    the objects; there is none for the background.
+    """
+
+    carried = (*CutoutDataModule.carried, "box_values")
+
+    def __init__(
+        self,
+        *,
+        boxes: str | None = None,
+        box_label: str = "label",
+        box_values: Sequence[str] = (),
+        label: None = None,
+        batch_size: int = 4,
+        **common: Any,
+    ) -> None:
+        super().__init__(label=label, batch_size=batch_size, **common)
+        self.box_files, self.box_label = boxes, box_label
+        self.box_values = tuple(str(name) for name in box_values)
+        self._table: Table | None = None
+        self._of_image: dict[int, NDArray[np.int64]] | None = None
+        self._ragged: tuple[NDArray[np.int64], Tensor, Tensor, Tensor] | None = None
+
+    def probe(self) -> DataSpec:
+        """As of any images; the classes are those of the boxes where they are not named.
+
+        Raises:
+            DataError: there are no boxes, or they are not what boxes are.
+        """
+        if self._table is None:
+            table = self.read_boxes()
+            for name in self.box_values:
+                if column(table, name, "data.box_values", source=self.box_files).dtype.kind not in "biuf":
+                    raise DataError(
+                        f"data.box_values: the column {name!r} of {self.box_files} holds no numbers; leave it out."
+                    )
+            labels, classes = self._labelled(table)
+            given, self.classes = self.classes, None  # they are of the boxes, not of the images
+            spec = super().probe()
+            self.classes = given
+            self._table = self._in_pixels(table, labels)
+            self.spec = replace(spec, classes=classes, box_values=self.box_values)
+        return self.spec
+
+    @property
+    def _held(self) -> Objects:
+        """The images, while the boxes are being read."""
+        assert self._objects is not None
+        return self._objects
+
+    def read_boxes(self) -> Table:
+        """The objects, before they are checked."""
+        if self.box_files is None:
+            raise DataError(
+                "no boxes given; name them with data.boxes=objects.fits (a table, COCO's .json, or 'regions/*.reg')."
+            )
+        if str(self.box_files).lower().endswith(".reg"):
+            files = found(str(self.box_files), "data.boxes")
+            return read_boxes([path for _, path in files], ids=["_".join(parts) for parts, _ in files])
+        return read_boxes(self.box_files)
+
+    def _labelled(self, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        if self.box_label not in table.colnames:
+            names = self.classes or ("object",)
+            if len(names) > 1:
+                column(table, self.box_label, "data.box_label", source=self.box_files)
+            return np.zeros(len(table), dtype=np.int64), tuple(names)
+        labels, classes, reasons = number_labels(
+            table[self.box_label], name=self.box_label, classes=self.classes
+        )
+        strange = [row for row, reason in reasons.items() if "is none of the classes" in reason]
+        if strange:
+            first = [f"{table['id'][row]}: {table[self.box_label][row]}" for row in strange[:MOST_NAMED]]
+            raise DataError(
+                f"{self.box_files}: {len(strange)} objects have a class beyond {listed(classes, most=12)} "
+                f"({listed(first)}); name all classes in data.classes=[...], or leave it null."
+            )
+        if not classes:
+            raise DataError(
+                f"{self.box_files}: no object has a class in the column {self.box_label!r}; fill it, or name another "
+                "column in data.box_label."
+            )
+        return labels, classes
+
+    def _in_pixels(self, table: Table, labels: NDArray[np.int64]) -> Table:
+        """The boxes in pixels of the images that there are, each seen to be one."""
+        ids = np.asarray(table["id"]).astype(str).tolist()
+        keys = [*dict.fromkeys(ids)]
+        try:
+            number = dict(zip(keys, self._held.files.match(keys).file.tolist(), strict=True))
+        except DataError as error:
+            raise DataError(f"the column 'id' of {self.box_files}: {error}") from error
+        of_image = np.array([number[key] for key in ids], dtype=np.int64)
+        table["_image"], table["_label"] = of_image, labels
+        table = table[of_image >= 0]
+        if BOX[0] not in table.colnames:
+            self._placed(table)
+        boxes = np.stack([np.asarray(table[name], dtype=np.float64) for name in BOX], 1).reshape(-1, 4)
+        self._check(table, boxes)
+        return table
+
+    def _placed(self, table: Table) -> None:
+        """Give boxes on the sky their pixels, by the WCS of each image."""
+        for name in BOX:
+            table[name] = np.full(len(table), np.nan)
+        sky = [np.asarray(table[name], dtype=np.float64) for name in SKY_BOX]
+        hdu = self.hdu[0] if isinstance(self.hdu, Sequence) and not isinstance(self.hdu, str) else self.hdu
+        for image in np.unique(np.asarray(table["_image"])):
+            path = Path(self._held.files.paths[image][0])
+            wcs = _wcs(path, hdu)
+            if wcs is None:
+                raise DataError(
+                    f"{path} has no WCS, but the boxes of {self.box_files} are on the sky; give them in pixels."
+                )
+            rows = np.flatnonzero(np.asarray(table["_image"]) == image)
+            ra, dec, width, height = (values[rows] for values in sky)
+            x, y = wcs.pixel(ra, dec)
+            half = _half_sides(wcs.jacobian(x, y), width, height)
+            for name, values in zip(BOX, (x - half[0], y - half[1], x + half[0], y + half[1]), strict=True):
+                table[name][rows] = values
+
+    def _check(self, table: Table, boxes: NDArray[np.float64]) -> None:
+        """Raise a :class:`DataError` for boxes that are none."""
+        shape = (self.spec.image_shape[1], self.spec.image_shape[2])
+        of = torch.from_numpy(boxes)
+        _, sides = box_centres(of)
+        seen = visible_fraction(of, shape).numpy()
+        for bad, what in (
+            (~np.isfinite(boxes).all(1), "have no numbers (NaN) for a box"),
+            ((sides <= 0).any(1).numpy(), "have a box of no width or height"),
+            (~(seen > 0), f"lie outside of their image of {shape[0]} × {shape[1]} pixels"),
+        ):
+            if bad.any():
+                first = [
+                    f"{table['id'][row]}: {_said(boxes[row])}" for row in np.flatnonzero(bad)[:MOST_NAMED]
+                ]
+                raise DataError(
+                    f"{self.box_files}: {int(bad.sum())} objects {what} ({listed(first)}); "
+                    "mend or remove these rows."
+                )
+
+    def objects(self) -> Table:
+        """The objects in the images: the columns of the user's, and ``x0``, ``y0``, ``x1``, ``y1``."""
+        self.probe()
+        assert self._table is not None
+        return self._table
+
+    def objects_of(self, row: int) -> Table:
+        """The objects in the image of one row of the catalogue."""
+        if self._of_image is None:
+            image = np.asarray(self.objects()["_image"])
+            order = np.argsort(image, kind="stable")
+            images, first = np.unique(image[order], return_index=True)
+            self._of_image = dict(zip(images.tolist(), np.split(order, first[1:]), strict=True))
+        return self.objects()[self._of_image.get(int(self._numbers[row]), np.empty(0, np.int64))]
+
+    @property
+    def reader(self) -> "ReadBoxes":
+        """Reads the rows of the catalogue with their boxes."""
+        objects = super().reader
+        if self._ragged is None:
+            self._ragged = _ragged(self.objects(), self._numbers, self)
+        return ReadBoxes(objects, self._ragged)
+
+    @property
+    def _numbers(self) -> NDArray[np.int64]:
+        """The number of each row of the catalogue among the images."""
+        self._ready()
+        return self._held.numbers()[self._row]
+
+    def filled(self) -> dict[str, Any]:
+        """As of any images."""
+        return {**super().filled(), "box_values": list(self.box_values)}
+
+
+class ReadBoxes(ReadObjects):
+    """Reads batches with ``boxes``, ``box_labels`` and, where there are any, ``box_values``."""
+
+    def __init__(
+        self, objects: ReadObjects, ragged: tuple[NDArray[np.int64], Tensor, Tensor, Tensor]
+    ) -> None:
+        super().__init__(objects.packed, objects.row, objects.columns)
+        self.ragged = ragged
+
+    def __call__(self, rows: NDArray[np.int64]) -> Batch:
+        first, boxes, labels, values = self.ragged
+        counts = first[rows + 1] - first[rows]
+        most = int(counts.max(initial=0))
+        place = first[rows][:, None] + np.arange(most)  # (B, N)
+        there = np.arange(most) < counts[:, None]
+        index = torch.from_numpy(np.where(there, place, len(boxes) - 1))  # the last row is no object
+        found = {"boxes": boxes[index], "box_labels": labels[index]}
+        if values.shape[1]:
+            found["box_values"] = values[index]
+        return super().__call__(rows) | found
+
+
+def _ragged(
+    table: Table, numbers: NDArray[np.int64], data: BoxDataModule
+) -> tuple[NDArray[np.int64], Tensor, Tensor, Tensor]:
+    """The objects in the order of the catalogue's rows, clipped to their images, and where those of each row begin."""
+    image = np.asarray(table["_image"])
+    order = np.argsort(image, kind="stable")
+    begin = np.searchsorted(image[order], numbers)
+    end = np.searchsorted(image[order], numbers, side="right")
+    first = np.concatenate([[0], np.cumsum(end - begin)])
+    rows = order[
+        np.concatenate(
+            [np.arange(a, b) for a, b in zip(begin, end, strict=True)] or [np.empty(0, int)]
+        ).astype(int)
+    ]
+    boxes = np.stack([np.asarray(table[name], dtype=np.float32)[rows] for name in BOX], 1).reshape(-1, 4)
+    shape = (data.spec.image_shape[1], data.spec.image_shape[2])
+    ignored = (
+        np.asarray(table["ignore"]).astype(bool)[rows]
+        if "ignore" in table.colnames
+        else np.zeros(len(rows), bool)
+    )
+    labels = np.where(ignored, -1, np.asarray(table["_label"])[rows])
+    names = data.box_values
+    values = [
+        np.ma.filled(
+            np.ma.asarray(column(table, name, "data.box_values", source=data.box_files)).astype(np.float32),
+            np.nan,
+        )[rows]
+        for name in names
+    ]
+    stacked = np.stack(values, 1) if names else np.zeros((len(rows), 0), np.float32)
+    none = [np.full((1, 4), np.nan, np.float32), np.full(1, -1), np.full((1, len(names)), np.nan, np.float32)]
+    padded = [np.concatenate(pair) for pair in zip((boxes, labels, stacked), none, strict=True)]
+    return (
+        first,
+        clip_boxes(torch.from_numpy(padded[0]), shape),
+        torch.from_numpy(padded[1]),
+        torch.from_numpy(padded[2]),
+    )
+
+
+def _wcs(path: Path, hdu: str | int | None) -> SkyWcs | None:
+    (chosen, header), *_ = image_hdus(path, lambda images: select(path, images, hdu, "data.hdu", cubes=True))
+    return header.wcs(chosen, path)
+
+
+def _said(box: NDArray[np.float64]) -> str:
+    return "(" + ", ".join(f"{edge:g}" for edge in box) + ")"
+
+
+def _half_sides(
+    jacobian: NDArray[np.float64], width: NDArray[np.float64], height: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Half width and height in pixels (2, N) of the bounds of boxes along right ascension and declination.
+
+    Args:
+        jacobian: (N, 2, 2) degrees on the sky a pixel; rows are east and north.
+        width: (N,) arcsec.
+        height: (N,) arcsec.
+    """
+    inverse: NDArray[np.float64] = np.abs(np.linalg.inv(jacobian * 3600))
+    return 0.5 * (inverse @ np.stack([width, height], 1)[..., None])[..., 0].T

@@ -1,0 +1,152 @@
+"""Boxes of objects: how they move with the pixels, what a frame leaves of them, which are those of one object.
+
+A box is (x0, y0, x1, y1) in pixels, the centre of the first pixel being (0, 0): that of the pixels from a to b along an
+axis goes from a - 1/2 to b + 1/2. In a batch they are (B, N, 4), padded with NaN behind the last one of each image.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+__all__ = [
+    "box_centres",
+    "clip_boxes",
+    "from_centres",
+    "kept_by_distance",
+    "labels_of_boxes",
+    "move_boxes",
+    "paired_iou",
+    "reach_of",
+    "visible_fraction",
+]
+
+
+def box_centres(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Centres (..., 2) as x, y, and widths and heights (..., 2) of boxes (..., 4)."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    return (low + high) / 2, high - low
+
+
+def from_centres(centres: Tensor, sizes: Tensor) -> Tensor:
+    """Boxes (..., 4) of centres and sizes (..., 2)."""
+    return torch.cat([centres - sizes / 2, centres + sizes / 2], -1)
+
+
+def move_boxes(boxes: Tensor, matrix: Tensor, *, before: tuple[int, int], after: tuple[int, int]) -> Tensor:
+    """The bounds of boxes whose image is resampled.
+
+    Args:
+        boxes: (B, N, 4).
+        matrix: (B, 2, 3) or (2, 3); from an output position to the input position that it is read from, both as
+            offsets from the centre of their image (:func:`astrocnn.functional.affine.affine_matrix`).
+        before: rows and columns of the input.
+        after: those of the output.
+
+    Returns:
+        (B, N, 4): the least box around the moved corners.
+    """
+    matrix = matrix.to(boxes.dtype).expand(len(boxes), 2, 3)
+    middle, new = (
+        boxes.new_tensor([(side - 1) / 2 for side in reversed(shape)]) for shape in (before, after)
+    )
+    x0, y0, x1, y1 = boxes.unbind(-1)
+    corners = torch.stack([torch.stack(pair, -1) for pair in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))], -2)
+    offsets = corners - middle - matrix[:, None, None, :, 2]  # (B, N, 4, 2)
+    moved = offsets @ torch.linalg.inv(matrix[..., :2]).transpose(-1, -2)[:, None] + new
+    return torch.cat([moved.amin(-2), moved.amax(-2)], -1)
+
+
+def clip_boxes(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Boxes (..., 4) cut at the edges of a frame of ``shape`` rows and columns."""
+    height, width = shape
+    low = boxes.new_tensor([-0.5, -0.5, -0.5, -0.5])
+    return boxes.maximum(low).minimum(boxes.new_tensor([width, height, width, height]) - 0.5)
+
+
+def visible_fraction(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
+    """The share (...) of the area of boxes (..., 4) that lies within a frame of ``shape`` rows and columns."""
+    _, whole = box_centres(boxes)
+    _, seen = box_centres(clip_boxes(boxes, shape))
+    return seen.clamp_min(0).prod(-1) / whole.prod(-1)
+
+
+def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """Intersection over union (...) of boxes (..., 4) with others, one by one."""
+    low, high = boxes[..., :2].maximum(others[..., :2]), boxes[..., 2:].minimum(others[..., 2:])
+    both = (high - low).clamp_min(0).prod(-1)
+    areas = [(of[..., 2:] - of[..., :2]).clamp_min(0).prod(-1) for of in (boxes, others)]
+    return both / (areas[0] + areas[1] - both).clamp_min(1e-9)
+
+
+def reach_of(boxes: NDArray[np.floating], radius_pix: float, radius_share: float) -> NDArray[np.float64]:
+    """The radius (N,) around each of the boxes (N, 4): ``radius_pix``, or a share of its size where that is more."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    reach: NDArray[np.float64] = np.maximum(radius_pix, radius_share * np.sqrt(sides.prod(1)))
+    return reach
+
+
+def kept_by_distance(
+    centres: NDArray[np.floating], scores: NDArray[np.floating], radius: NDArray[np.floating] | float
+) -> NDArray[np.int64]:
+    """Of detections nearer to each other than a radius the one of the best score; of equal scores the first.
+
+    What is left out drops no others, as in greedy non-maximum suppression, with the distance of centres in place of the
+    overlap of boxes: of sources hardly larger than the seeing boxes overlap by most of their area.
+
+    Args:
+        centres: (N, 2).
+        scores: (N,).
+        radius: of all, or of each (N,); of two detections that of the better one counts.
+
+    Returns:
+        Rows that are kept, best score first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    reach = np.broadcast_to(np.asarray(radius, dtype=np.float64), scores.shape)[order]
+    if not len(order):
+        return order
+    places = np.asarray(centres, dtype=np.float64)[order]
+    pairs = cKDTree(places).query_pairs(float(reach.max()), output_type="ndarray")
+    if not len(pairs):
+        return order
+    pairs.sort(axis=1)  # the better one first
+    apart = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T)
+    pairs = pairs[apart < reach[pairs[:, 0]]]
+    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    kept = np.ones(len(order), dtype=bool)
+    for better, worse in pairs.tolist():
+        if kept[better]:
+            kept[worse] = False
+    return order[kept]
+
+
+def labels_of_boxes(boxes: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """An instance map (H, W): which pixels lie in the ellipse that fills each box, 0 none, 1 the first.
+
+    A pixel in several goes to the one of whose half axes it is the fewest away from the centre. The pixel at an
+    object's centre is its own, unless another is centred on it too.
+
+    Args:
+        boxes: (N, 4).
+        shape: rows and columns.
+    """
+    height, width = shape
+    labels = np.zeros(shape, np.int32)
+    nearest = np.full(shape, np.inf, np.float32)
+    for number, (x0, y0, x1, y1) in enumerate(np.asarray(boxes, np.float64).tolist(), start=1):
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        a, b = max((x1 - x0) / 2, 0.5), max((y1 - y0) / 2, 0.5)
+        left, right = max(int(np.floor(x - a)), 0), min(int(np.ceil(x + a)) + 1, width)
+        top, bottom = max(int(np.floor(y - b)), 0), min(int(np.ceil(y + b)) + 1, height)
+        if left >= right or top >= bottom:
+            continue
+        away = ((np.arange(top, bottom) - y)[:, None] / b) ** 2 + ((np.arange(left, right) - x) / a) ** 2
+        part = nearest[top:bottom, left:right]
+        row, column = min(max(round(y), top), bottom - 1), min(max(round(x), left), right - 1)
+        away[row - top, column - left] = min(away[row - top, column - left], 1e-3)
+        own = (away <= 1) & (away < part)
+        part[own] = away[own]
+        labels[top:bottom, left:right][own] = number
+    return labels

@@ -1,0 +1,111 @@
+"""Grids of predictions, one a cell, into boxes and back: which cell has which object, where a cell's box is.
+
+A cell is ``stride`` pixels wide. Of each the channels are: the logit that an object has its centre there, the way
+(dx, dy) from the cell's centre to the object's in cells, the logarithms of the box's width and height in cells, K
+logits of the classes and, for V further values, their means and the logarithms of their deviations.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from astrocnn.functional.boxes import box_centres, from_centres
+
+__all__ = ["CELL", "LOG_DEVIATION", "Assigned", "assign", "decode", "heat_of", "peaks"]
+
+CELL = 5  # channels before those of the classes
+LOG_SIZE = (-4.0, 8.0)  # of a box, in cells
+LOG_DEVIATION = (-7.0, 7.0)  # of a value, in units of its scatter
+AT_ONCE = 256  # objects whose heat is drawn together
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Objects and their cells.
+
+    Attributes:
+        image, row, column: of the cell of each object (P,).
+        boxes: (P, 4).
+        object: (P,) which of its image's objects it is.
+    """
+
+    image: Tensor
+    row: Tensor
+    column: Tensor
+    boxes: Tensor
+    object: Tensor
+
+
+def _cells(boxes: Tensor, stride: int) -> Tensor:
+    """Centres (..., 2) in cells from the outer corner of the first."""
+    return (box_centres(boxes)[0] + 0.5) / stride
+
+
+def assign(boxes: Tensor, counted: Tensor, *, stride: int, shape: tuple[int, int]) -> Assigned:
+    """The cell that holds the centre of each object; of several in one cell the smallest.
+
+    Args:
+        boxes: (B, N, 4), NaN where there is none.
+        counted: (B, N) bool, whose that are to be found.
+        stride: pixels a cell.
+        shape: rows and columns of cells.
+    """
+    height, width = shape
+    centre = _cells(boxes, stride).nan_to_num(-1.0)
+    column, row = centre.floor().long().unbind(-1)
+    inside = counted & (column >= 0) & (row >= 0) & (column < width) & (row < height)
+    image, number = inside.nonzero(as_tuple=True)
+    own = boxes[image, number]
+    area = box_centres(own)[1].prod(-1)
+    order = area.argsort(stable=True)
+    place = ((image * height + row[image, number]) * width + column[image, number])[order]
+    rank = torch.arange(len(order), device=boxes.device)
+    first = torch.full((len(boxes) * height * width,), len(order), device=boxes.device)
+    first = first.scatter_reduce(0, place, rank, "amin")
+    kept = order[first[place] == rank]
+    return Assigned(
+        image[kept], row[image, number][kept], column[image, number][kept], own[kept], number[kept]
+    )
+
+
+def heat_of(boxes: Tensor, *, stride: int, shape: tuple[int, int], share: float, least: float) -> Tensor:
+    """How near each cell is to a centre, (B, h, w) from 0 to 1: the greatest of Gaussians around them.
+
+    Args:
+        boxes: (B, N, 4), NaN where there is none.
+        stride: pixels a cell.
+        shape: rows and columns of cells.
+        share: deviation of a Gaussian, of the geometric mean of width and height.
+        least: the least deviation, in cells.
+    """
+    height, width = shape
+    y = torch.arange(height, device=boxes.device) + 0.5
+    x = torch.arange(width, device=boxes.device) + 0.5
+    heat = boxes.new_zeros(len(boxes), height, width)
+    for part in torch.split(boxes, AT_ONCE, 1):
+        centre, sizes = _cells(part, stride), box_centres(part)[1]
+        deviation = (share * sizes.prod(-1).sqrt() / stride).clamp_min(least)[..., None]  # (B, n, 1)
+        along_x = torch.exp(-(((x - centre[..., :1]) / deviation) ** 2) / 2).nan_to_num(0.0)  # (B, n, w)
+        along_y = torch.exp(-(((y - centre[..., 1:]) / deviation) ** 2) / 2).nan_to_num(0.0)
+        if part.shape[1]:
+            heat = heat.maximum((along_y[..., :, None] * along_x[..., None, :]).amax(1))
+    return heat
+
+
+def decode(raw: Tensor, *, stride: int) -> Tensor:
+    """The boxes (B, h, w, 4) in pixels of raw outputs (B, 5 + ..., h, w)."""
+    height, width = raw.shape[-2:]
+    y, x = torch.meshgrid(
+        torch.arange(height, device=raw.device), torch.arange(width, device=raw.device), indexing="ij"
+    )
+    cell = torch.stack([x, y], -1) + 0.5  # (h, w, 2)
+    of = raw[:, 1:CELL].movedim(1, -1).float()
+    centre = (cell + of[..., :2]) * stride - 0.5
+    return from_centres(centre, of[..., 2:].clamp(*LOG_SIZE).exp() * stride)
+
+
+def peaks(score: Tensor, *, threshold: float) -> Tensor:
+    """Where scores (B, h, w) are at least ``threshold`` and as high as every neighbour's, (B, h, w) bool."""
+    highest = nn.functional.max_pool2d(score[:, None], 3, stride=1, padding=1)[:, 0]
+    return (score >= threshold) & (score == highest)

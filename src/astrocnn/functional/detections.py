@@ -1,0 +1,125 @@
+"""Detections in one image, and how grids of predictions become them."""
+
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from astrocnn.functional.boxes import kept_by_distance, reach_of
+from astrocnn.functional.dense_boxes import CELL, LOG_DEVIATION, decode, peaks
+from astrocnn.functional.yolo import yolo_cells
+
+__all__ = ["Detections", "kept", "of_grid"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Detections:
+    """What is found in one image.
+
+    Attributes:
+        boxes: (N, 4) x0, y0, x1, y1 in pixels; the centre of the first pixel is (0, 0).
+        scores: (N,) from 0 to 1.
+        p_class: (N, K) probability of each class.
+        values, value_errors: (N, V) of the further values, and their standard deviations.
+    """
+
+    boxes: Floats
+    scores: Floats
+    p_class: Floats
+    values: Floats
+    value_errors: Floats
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @property
+    def x(self) -> Floats:
+        """(N,) centres in pixels."""
+        x: Floats = self.boxes[:, ::2].mean(1)
+        return x
+
+    @property
+    def y(self) -> Floats:
+        """(N,) centres in pixels."""
+        y: Floats = self.boxes[:, 1::2].mean(1)
+        return y
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,) the likeliest class."""
+        return self.p_class.argmax(1) if self.p_class.shape[1] else np.zeros(len(self), np.int64)
+
+    def where(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Detections":
+        """Some of them."""
+        return Detections(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    def first(self, n: int) -> "Detections":
+        """The first ``n``."""
+        return self.where(np.arange(min(n, len(self))))
+
+    def scaled(self, mean: Floats, scale: Floats) -> "Detections":
+        """The same with values in their units, where they are differences from ``mean`` in units of ``scale``, (V,)."""
+        return Detections(
+            self.boxes, self.scores, self.p_class, self.values * scale + mean, self.value_errors * scale
+        )
+
+
+def of_grid(
+    raw: Tensor,
+    *,
+    reads: str,
+    image_size: tuple[int, int],
+    stride: int,
+    n_classes: int,
+    n_values: int,
+    threshold: float,
+) -> list[Detections]:
+    """The cells of a grid (or the rows of a list) whose score is at least ``threshold``, image by image.
+
+    Args:
+        raw: (B, channels, h, w) of a network that ``reads`` 'dense' or 'yolo', or (B, n, 5 + K) of one that reads
+            'detections': boxes, scores and classes, NaN where there is none.
+        reads: how they are to be read.
+        image_size: rows and columns of the images.
+        stride: pixels a cell of a dense grid.
+        n_classes: K.
+        n_values: V.
+        threshold: from 0 to 1.
+    """
+    if reads == "yolo":
+        score, boxes, p_class = yolo_cells(raw, image_size=image_size, n_classes=n_classes)
+        found = score >= threshold
+        values = errors = raw.new_zeros(*score.shape, 0)
+    elif reads == "detections":
+        boxes, score, p_class = raw[..., :4], raw[..., 4], raw[..., CELL:]
+        found = score >= threshold
+        values = errors = raw[..., :0]
+    else:
+        score = raw[:, 0].sigmoid()
+        found = peaks(score, threshold=threshold)
+        boxes = decode(raw, stride=stride)
+        channels = raw.movedim(1, -1)
+        p_class = channels[..., CELL : CELL + n_classes].softmax(-1)
+        values, log_deviation = (
+            torch.split(channels[..., CELL + n_classes :], n_values, -1)
+            if n_values
+            else (channels[..., :0],) * 2
+        )
+        errors = log_deviation.clamp(*LOG_DEVIATION).exp()
+    which = found.nonzero(as_tuple=True)
+    image = which[0].cpu().numpy()
+    own = [of[which].float().cpu().numpy() for of in (boxes, score, p_class, values, errors)]
+    ends = np.searchsorted(image, np.arange(len(raw) + 1))
+    return [Detections(*(of[a:b] for of in own)) for a, b in pairwise(ends)]
+
+
+def kept(found: Detections, *, radius_pix: float, radius_share: float, most: int) -> Detections:
+    """The best of those whose centres are near each other, best first, at most ``most``."""
+    radius = reach_of(found.boxes, radius_pix, radius_share)
+    rows = kept_by_distance(np.stack([found.x, found.y], 1), found.scores, radius)
+    return found.where(rows[:most])

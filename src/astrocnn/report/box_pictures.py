@@ -1,0 +1,85 @@
+"""Pictures of single images with the boxes of what was found, missed, and found where nothing is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrocnn.report.lupton import fit_scaling, lupton_rgb
+from astrocnn.report.pictures import how_drawn, img
+from astrocnn.report.scene_pictures import LARGEST_SIDE, QUALITY, doubled, titled
+from astrocnn.report.words import html, number
+
+__all__ = ["box_gallery"]
+
+Pixels = NDArray[np.uint8]
+HIT, MISSED, FALSE, UNCOUNTED = (120, 230, 120), (255, 80, 80), (255, 200, 60), (150, 150, 150)
+NAMES = {HIT: "found", MISSED: "missed", FALSE: "found where nothing is", UNCOUNTED: "too faint to count"}
+
+
+def box_gallery(
+    examples: Sequence[Mapping[str, Any]], *, bands: Sequence[str] | None, pixel_scale_arcsec: float | None
+) -> str:
+    """HTML of some images in colour, plain and with boxes.
+
+    Args:
+        examples: the best first, each with ``image`` (C, H, W), ``valid``, ``id``, ``score``; ``found`` (N, 4) boxes
+            with ``hit`` and ``counts`` (N,), ``true`` (M, 4) boxes with ``missed`` (M,).
+        bands: names of the image's bands.
+        pixel_scale_arcsec: for the size of the pictures on the sky.
+    """
+    if not examples:
+        return ""
+    known = [np.where(example["valid"], example["image"], np.nan)[None] for example in examples]
+    alike = [image for image in known if image.shape == known[0].shape]
+    scaling = fit_scaling(np.concatenate(alike), bands=bands)
+    parts = []
+    for title, (example, flux) in titled(list(zip(examples, known, strict=True))):
+        picture = doubled(lupton_rgb(flux, bands=bands, scaling=scaling)[0])
+        cells = "".join(
+            f"<figure>{img(drawn, largest_side=2 * LARGEST_SIDE, quality=QUALITY)}"
+            f"<figcaption>{caption}</figcaption></figure>"
+            for caption, drawn in (("image", picture), ("boxes", _boxed(picture, example)))
+        )
+        head = f"<h3>{title}</h3>" if title else ""
+        score = number(example["score"])
+        parts.append(
+            f'{head}<p class="read">{html(example["id"])}: F1 {score}</p><div class="strip columns-2">{cells}</div>'
+        )
+    swatches = " · ".join(
+        f'<span class="swatch" style="background:rgb{colour}"></span> {name}'
+        for colour, name in NAMES.items()
+    )
+    shape = (*known[0].shape[1:3], max(image.shape[-1] for image in known))
+    note = how_drawn(bands, shape, pixel_scale_arcsec, "")
+    return f'{note}<p class="read">Boxes: {swatches}.</p>{"".join(parts)}'
+
+
+def _boxed(picture: Pixels, example: Mapping[str, Any]) -> Pixels:
+    drawn = picture.copy()
+    hit, counts = np.asarray(example["hit"], bool), np.asarray(example["counts"], bool)
+    found, true = np.asarray(example["found"]).reshape(-1, 4), np.asarray(example["true"]).reshape(-1, 4)
+    for boxes, colour in (
+        (found[~counts], UNCOUNTED),
+        (found[hit], HIT),
+        (found[counts & ~hit], FALSE),
+        (true[np.asarray(example["missed"], bool)], MISSED),
+    ):
+        for box in boxes.tolist():
+            _outline(drawn, box, colour)
+    return drawn
+
+
+def _outline(drawn: Pixels, box: Sequence[float], colour: tuple[int, int, int]) -> None:
+    """Draw a box on a picture of twice the image's size."""
+    height, width = drawn.shape[:2]
+    x0, y0, x1, y1 = (round(2 * (edge + 0.5)) for edge in box)
+    left, right = max(x0, 0), min(x1, width)
+    top, bottom = max(y0, 0), min(y1, height)
+    if left >= right or top >= bottom:
+        return
+    for row in {top, bottom - 1}:
+        drawn[row, left:right] = colour
+    for column in {left, right - 1}:
+        drawn[top:bottom, column] = colour

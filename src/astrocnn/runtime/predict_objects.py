@@ -1,0 +1,78 @@
+"""``scripts/predict.py`` of a run that detects: the objects of mosaics as catalogues and regions."""
+
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+from omegaconf import DictConfig
+
+from astrocnn.datamodules.mosaic import MosaicDataModule
+from astrocnn.datasets.mosaic_rows import OpenMosaic
+from astrocnn.datasets.mosaics import Mosaic
+from astrocnn.errors import ConfigError, choose
+from astrocnn.inference.detect_mosaic import detect_mosaic
+from astrocnn.inference.mosaic import grid_of
+from astrocnn.inference.source_table import source_table
+from astrocnn.io.regions import write_regions
+from astrocnn.io.tables import write_table
+from astrocnn.runtime.attach import attach, uses_own_data
+from astrocnn.runtime.build import class_of
+from astrocnn.runtime.predict_maps import CATALOGS, LEVELS, described, measure_levels, provenance, say
+from astrocnn.tasks.detection import DetectionTask
+
+__all__ = ["predict_objects"]
+
+
+def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> None:
+    """List the objects of every mosaic of ``data=mosaic``.
+
+    Raises:
+        AstrocnnError: the mosaics do not fit the run, or another catalogue is in the way.
+    """
+    suffix = choose("catalog", str(cfg.catalog), CATALOGS)
+    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
+        raise ConfigError(
+            f"the run in {cfg.run} detects objects in images; name these with data=mosaic data.images=..."
+        )
+    data: Any = attach(cfg, saved)
+    folder = Path(cfg.output or "objects")
+    own = choose("levels", str(cfg.levels), LEVELS)
+    run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
+    grids = [grid_of(task, mosaic.shape, data.window) for mosaic in data.mosaics]
+    say(task, saved, data, grids)
+    for mosaic, grid in zip(data.mosaics, grids, strict=True):
+        catalog, regions = folder / f"{mosaic.name}_catalog{suffix}", folder / f"{mosaic.name}.reg"
+        if catalog.exists() and not cfg.overwrite:
+            raise ConfigError(f"{catalog} exists; give another output=..., or overwrite=true.")
+        if own:
+            with OpenMosaic(mosaic, data.layers) as pixels:
+                measure_levels(task, pixels, mosaic)
+        with OpenMosaic(mosaic, data.layers, variance=True) as pixels:
+            found = detect_mosaic(
+                task,
+                pixels,
+                grid,
+                n_bands=len(mosaic.bands),
+                batch_size=cfg.data.batch_size,
+                description=mosaic.name,
+            )
+            table = object_table(task, found, mosaic, pixels.surface)
+        folder.mkdir(parents=True, exist_ok=True)
+        scale = None if mosaic.wcs is None else mosaic.wcs.scale_arcsec
+        write_regions(regions, table, classes=task.classes, pixel_scale_arcsec=scale)
+        units = {f"UNIT{n}": unit for n, unit in enumerate(mosaic.units, start=1) if unit is not None}
+        about = {name: card[0] for name, card in (run | described(mosaic, data, grid)).items()}
+        write_table(table, catalog, header=about | {"CLASSES": ",".join(task.classes)} | units)
+        print(f"{len(table)} objects in {catalog}, {regions}")
+
+
+def object_table(task: DetectionTask, found: dict[str, Any], mosaic: Mosaic, surface: Any) -> Table:
+    """The catalogue: that of sources, with the score, the edges of the box, and the further values."""
+    table = source_table(found, mosaic, classes=("background", *task.classes), surface=surface)
+    table.remove_column("p_background")
+    table["score"] = found["score"]
+    for k, name in enumerate(("x0", "y0", "x1", "y1")):
+        table[name] = found["box"][:, k]
+    for k, name in enumerate(task.box_values):
+        table[f"pred_{name}"], table[f"pred_{name}_err"] = found["values"][:, k], found["value_errors"][:, k]
+    return table

@@ -1,0 +1,245 @@
+"""Detection: the box, the class and further values of every object in an image."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from astrocnn.batch import Batch, DataSpec
+from astrocnn.errors import ConfigError, DataError
+from astrocnn.functional.boxes import box_centres
+from astrocnn.functional.dense_boxes import CELL
+from astrocnn.functional.detections import Detections, kept, of_grid
+from astrocnn.metrics.detection import DetectionCounts
+from astrocnn.tasks.base import BaseTask
+
+__all__ = ["DetectionTask"]
+
+RADIUS_PIX = 4.0  # at most so far from a true object is one found, in validation
+
+
+class DetectionTask(BaseTask):
+    """Boxes with a score, a class and, where asked for, values with their deviations.
+
+    Three kinds of networks are read, by their attribute ``reads``: 'dense', a fine grid of which each cell has one box;
+    'yolo', the coarse one of Redmon+16; and 'detections', whose losses and whose suppression are their own
+    (torchvision's). Objects of class −1 count neither way.
+
+    Args:
+        classes: names of the classes of the objects, without a background.
+        box_values: names of the numbers that are learnt beside each box.
+        n_outputs: channels of a grid; None takes what classes and values need.
+        threshold: least score of a detection.
+        radius_pix: of detections whose centres are nearer than that the best one is kept, at least;
+        radius_share: where this share of the better one's size (the geometric mean of its sides) is more, that.
+        most: detections in one image, at most.
+        options: those of :class:`~astrocnn.tasks.base.BaseTask`.
+    """
+
+    report = "detection"
+    value_mean: Tensor
+    value_scale: Tensor
+
+    def __init__(
+        self,
+        *,
+        classes: list[str],
+        box_values: list[str],
+        n_outputs: int | None = None,
+        threshold: float = 0.3,
+        radius_pix: float = 2.0,
+        radius_share: float = 0.1,
+        most: int = 2000,
+        monitor: str = "val/f1",
+        monitor_mode: str = "max",
+        **options: Any,
+    ) -> None:
+        super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
+        del n_outputs  # of the network
+        self.classes, self.box_values = tuple(classes), tuple(box_values)
+        if not 0 < threshold < 1 or radius_pix < 0 or radius_share < 0 or most < 1:
+            raise ConfigError(
+                f"task.threshold={threshold}, radius_pix={radius_pix}, radius_share={radius_share}, most={most}: "
+                "between 0 and 1, at least 0, at least 0, and at least 1."
+            )
+        self.threshold, self.radius_pix, self.radius_share, self.most = (
+            threshold,
+            radius_pix,
+            radius_share,
+            most,
+        )
+        self.reads = str(getattr(self.network, "reads", ""))
+        if self.reads not in READS:
+            raise ConfigError(
+                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet "
+                "or fcos."
+            )
+        if self.reads != "detections" and getattr(self.loss, "reads", None) != self.reads:
+            raise ConfigError(
+                f"{type(self.loss).__name__} is no loss of {type(self.network).__name__}; "
+                f"choose loss={READS[self.reads]}."
+            )
+        if self.box_values and self.reads != "dense":
+            raise ConfigError(
+                f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes "
+                "only; choose model=yolo_dense, or leave them out."
+            )
+        self.stride = int(getattr(self.network, "stride", 1))
+        self.register_buffer("value_mean", torch.zeros(len(self.box_values)))
+        self.register_buffer("value_scale", torch.ones(len(self.box_values)))
+        self.counts = DetectionCounts(radius_pix=RADIUS_PIX)
+
+    @staticmethod
+    def n_outputs(data: DataSpec) -> int:
+        """Centre, box, a logit for each class, and two numbers for each further value."""
+        if data.box_values is None:
+            raise DataError(
+                "detection needs the boxes of the objects in each image; give them with data=detection_boxes "
+                "data.boxes=..."
+            )
+        return CELL + len(data.classes) + 2 * len(data.box_values)
+
+    @staticmethod
+    def output_shape(data: DataSpec) -> tuple[int | None, ...]:
+        """Channels of a grid of any size."""
+        return (None, None, None)
+
+    def prepare(self, sample: Batch, *, bands: tuple[str, ...] = ()) -> None:
+        """Fit the normalisation, and mean and scale of the values."""
+        super().prepare(sample, bands=bands)
+        if "box_values" not in sample:
+            return
+        for k, name in enumerate(self.box_values):
+            known = sample["box_values"][..., k]
+            known = known[known.isfinite()]
+            if len(known) < 2:
+                raise DataError(
+                    f"no object of the training images has a {name}; leave it out of data.box_values."
+                )
+            self.value_mean[k] = known.median()
+            low, high = known.quantile(torch.tensor([0.16, 0.84]))
+            self.value_scale[k] = ((high - low) / 2).clamp_min(1e-6 * known.abs().max().clamp_min(1e-30))
+
+    def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the loss."""
+        if self.reads == "detections":
+            network: Any = self.network
+            terms: dict[str, Tensor] = network.losses(self.inputs(batch), batch["boxes"], batch["box_labels"])
+            return terms
+        return self._terms(self.outputs(batch), batch)
+
+    def nothing(self) -> Detections:
+        """No detection."""
+        n_classes, n_values = len(self.classes), len(self.box_values)
+        return Detections(
+            *(
+                np.zeros((0, *sides), np.float32)
+                for sides in ((4,), (), (n_classes,), (n_values,), (n_values,))
+            )
+        )
+
+    def _terms(self, raw: Tensor, batch: Batch) -> dict[str, Tensor]:
+        values = batch.get("box_values")
+        if values is not None:
+            values = (values - self.value_mean) / self.value_scale
+        terms: dict[str, Tensor] = self.loss(
+            raw, batch["boxes"], batch["box_labels"], values,
+            image_size=tuple(batch["image"].shape[-2:]), n_classes=len(self.classes), stride=self.stride,
+            valid=batch["valid"],
+        )  # fmt: skip
+        return terms
+
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss, and completeness and purity at the threshold."""
+        raw = self.outputs(batch)
+        found = self._read(raw, batch)
+        if self.reads == "detections":
+            for module in self.network.modules():  # its losses are those of training, but for the statistics
+                module.training = not isinstance(module, nn.BatchNorm2d)
+            terms = self.compute_loss(batch)
+            self.network.eval()
+        else:
+            terms = self._terms(raw, batch)
+        for i, each in enumerate(found):
+            there = batch["boxes"][i].isfinite().all(-1)
+            centres = box_centres(batch["boxes"][i][there])[0]
+            self.counts.update(each.x, each.y, centres, batch["box_labels"][i][there] >= 0)
+        self.log_dict(
+            {f"val/{name}": value for name, value in self.counts.compute().items()},
+            prog_bar=True,
+            batch_size=len(found),
+        )
+        return terms
+
+    def on_validation_epoch_start(self) -> None:
+        """Count anew."""
+        self.counts.reset()
+
+    @torch.no_grad()
+    def detections(self, batch: Batch, *, threshold: float | None = None) -> list[Detections]:
+        """What is found in each image, best first.
+
+        Args:
+            batch: images in flux units.
+            threshold: another than the task's.
+        """
+        return self._read(self.outputs(batch), batch, threshold)
+
+    def _read(self, raw: Tensor, batch: Batch, threshold: float | None = None) -> list[Detections]:
+        found = of_grid(
+            raw.float(),
+            reads=self.reads,
+            image_size=(batch["image"].shape[-2], batch["image"].shape[-1]),
+            stride=self.stride,
+            n_classes=len(self.classes),
+            n_values=len(self.box_values),
+            threshold=self.threshold if threshold is None else threshold,
+        )
+        mean, scale = (of.cpu().numpy() for of in (self.value_mean, self.value_scale))
+        return [
+            kept(
+                each.scaled(mean, scale),
+                radius_pix=self.radius_pix,
+                radius_share=self.radius_share,
+                most=self.most,
+            )
+            for each in found
+        ]
+
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """What is found in each image, the best first, NaN behind the last.
+
+        Returns:
+            ``boxes`` (B, N, 4) in pixels, ``scores`` (B, N), ``p_class`` (B, N, K), ``values`` and ``value_errors``
+            (B, N, V).
+        """
+        found = self.detections(batch)
+        names = ("boxes", "scores", "p_class", "values", "value_errors")
+        return {
+            name: nn.utils.rnn.pad_sequence(
+                [torch.from_numpy(np.ascontiguousarray(getattr(each, name), np.float32)) for each in found],
+                batch_first=True,
+                padding_value=float("nan"),
+            )
+            for name in names
+        }
+
+    def forward(
+        self, images: Tensor | np.ndarray, valid: Tensor | None = None
+    ) -> list[Detections] | Detections:
+        """What is found in images in flux units, normalised as in training.
+
+        Args:
+            images: (B, C, H, W) or (C, H, W), the bands in the order of training.
+            valid: bool, of that shape; None takes the finite pixels.
+
+        Returns:
+            The :class:`~astrocnn.functional.detections.Detections` of each image, or of the single one.
+        """
+        single = images.ndim == 3
+        found = self.detections(self.batch_of(images[None] if single else images, valid))
+        return found[0] if single else found
+
+
+READS = {"dense": "dense_boxes", "yolo": "yolo", "detections": "any"}

@@ -94,7 +94,9 @@ def test_another_size_of_maps_finds_no_old_cache(folder, tmp_path):
 
 def test_labels_of_the_users_objects_are_those_of_the_class_map(folder, tmp_path):
     Table({"id": ["00"], "x": [1.0], "y": [2.0], "label": [7]}).write(tmp_path / "objects.csv")
-    with pytest.raises(DataError, match=r"objects\.csv: the labels are not the numbers of the classes, 0 to \d"):
+    with pytest.raises(
+        DataError, match=r"objects\.csv: the labels are not the numbers of the classes, 0 to \d"
+    ):
         segmentation(folder, objects=str(tmp_path / "objects.csv")).objects()
 
 

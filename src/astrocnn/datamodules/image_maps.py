@@ -106,8 +106,8 @@ class SegmentationMapDataModule(CutoutDataModule):
             labels = np.ma.filled(np.ma.asarray(table["label"]), -1)
             if labels.dtype.kind not in "iu" or labels.min(initial=0) < -1 or labels.max(initial=0) >= n:
                 raise DataError(
-                    f"{self.object_table}: the labels are not the numbers of the classes, 0 to {n - 1} (−1 unknown); they "
-                    f"go up to {labels.max(initial=0)}; give those of the class map."
+                    f"{self.object_table}: the labels are not the numbers of the classes, 0 to {n - 1} (−1 unknown); "
+                    f"they go up to {labels.max(initial=0)}; give those of the class map."
                 )
         return table
 

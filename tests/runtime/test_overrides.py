@@ -21,8 +21,9 @@ Command = Callable[..., int]
         ("data=table data.images=a.fits", "there is no option data.images. data has catalog, features"),
         (
             "data=cutout",
-            "data=cutout is not known; choose from baryons, cutouts, galaxy_pairs, image_pairs, lenses, light_curves, "
-            "mosaic, resolved_galaxies, scenes_segmentation, segmentation_maps, spectra, table, tiles, volume_pairs. "
+            "data=cutout is not known; choose from baryons, cutouts, detection_boxes, galaxy_pairs, image_pairs, "
+            "lenses, light_curves, mosaic, resolved_galaxies, scenes_detection, scenes_segmentation, segmentation_maps, "
+            "spectra, table, tiles, volume_pairs. "
             "Did you mean data=cutouts?"),
         ("data=cutouts data.bands=g,r", "data.bands=g,r are several values; write a list as 'data.bands=[g,r]'"),
         ("data=cutouts data.images=a.fits b.fits", "'b.fits' is no option=value; a pattern without quotes"),

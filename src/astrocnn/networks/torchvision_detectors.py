@@ -12,6 +12,7 @@ from astrocnn.networks.blocks import check_images
 __all__ = ["FCOS", "FasterRCNN", "RetinaNet"]
 
 EDGE = 0.5  # torchvision's boxes begin at the corner of the first pixel, ours at its centre
+MODES = ("train", "test")
 BACKBONES = ("resnet18", "resnet34", "resnet50")
 
 
@@ -40,6 +41,8 @@ class _Detector(nn.Module):
     reads = "detections"
     runs_on_meta = False  # what it gives depends on the pixels
     background: ClassVar[int] = 0  # number of the first class
+    ratios: ClassVar[tuple[float, ...]] = (0.5, 1.0, 2.0)  # of the anchors' sides
+    anchors_option: ClassVar[str] = "anchor_generator"  # of torchvision's class of the same name
 
     def __init__(
         self,
@@ -54,7 +57,9 @@ class _Detector(nn.Module):
         overlap: float = 0.5,
     ) -> None:
         super().__init__()
-        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # slow to import
+        from torchvision.models import detection  # slow to import
+        from torchvision.models.detection.anchor_utils import AnchorGenerator
+        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
         choose("model.backbone", backbone, dict.fromkeys(BACKBONES))
         if len(anchors) != 5 or min(anchors) <= 0 or magnify <= 0:
@@ -66,29 +71,23 @@ class _Detector(nn.Module):
             backbone_name=backbone, weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5
         )
         trunk.body["conv1"] = nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False)
-        common: dict[str, Any] = {
-            "num_classes": self.n_classes + self.background, "image_mean": [0.0] * in_channels,
-            "image_std": [1.0] * in_channels,
-        }  # fmt: skip
         sizes = tuple((float(side),) for side in anchors)
-        model: Any = self._model(
-            trunk, sizes, most=most, least_score=least_score, overlap=overlap, common=common
-        )
+        options = self._options(most, least_score, overlap) | {
+            "num_classes": self.n_classes + self.background, "image_mean": [0.0] * in_channels,
+            "image_std": [1.0] * in_channels, self.anchors_option: AnchorGenerator(sizes, (self.ratios,) * len(sizes)),
+        }  # fmt: skip
+        model: Any = getattr(detection, type(self).__name__)(trunk, **options)
         model.transform.resize = _as_it_is
         self.model = model
 
-    def _model(
-        self,
-        trunk: nn.Module,
-        sizes: tuple[tuple[float], ...],
-        *,
-        most: int,
-        least_score: float,
-        overlap: float,
-        common: dict[str, Any],
-    ) -> nn.Module:
-        """Torchvision's network."""
-        raise NotImplementedError
+    def _options(self, most: int, least_score: float, overlap: float) -> dict[str, Any]:
+        """What torchvision calls these three."""
+        return {
+            "score_thresh": least_score,
+            "nms_thresh": overlap,
+            "detections_per_img": most,
+            "topk_candidates": 4 * most,
+        }
 
     def losses(self, images: Tensor, boxes: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The terms of the loss of a batch, scalars; in training mode.
@@ -135,73 +134,29 @@ class FasterRCNN(_Detector):
     """Faster R-CNN (Ren+15, arXiv:1506.01497): regions are proposed, then classed."""
 
     background = 1
+    anchors_option = "rpn_anchor_generator"
 
-    def _model(
-        self,
-        trunk: nn.Module,
-        sizes: tuple[tuple[float], ...],
-        *,
-        most: int,
-        least_score: float,
-        overlap: float,
-        common: dict[str, Any],
-    ) -> nn.Module:
-        from torchvision.models import detection
-        from torchvision.models.detection.anchor_utils import AnchorGenerator
-
-        model: nn.Module = detection.FasterRCNN(
-            trunk, rpn_anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes)),
-            rpn_pre_nms_top_n_train=4 * most, rpn_pre_nms_top_n_test=4 * most, rpn_post_nms_top_n_train=2 * most,
-            rpn_post_nms_top_n_test=2 * most, box_detections_per_img=most, box_score_thresh=least_score,
-            box_nms_thresh=overlap, **common,
-        )  # fmt: skip
-        return model
+    def _options(self, most: int, least_score: float, overlap: float) -> dict[str, Any]:
+        proposals = {
+            f"rpn_{stage}_nms_top_n_{mode}": n * most
+            for stage, n in (("pre", 4), ("post", 2))
+            for mode in MODES
+        }
+        return proposals | {
+            "box_detections_per_img": most,
+            "box_score_thresh": least_score,
+            "box_nms_thresh": overlap,
+        }
 
 
 class RetinaNet(_Detector):
     """RetinaNet (Lin+17, arXiv:1708.02002): anchors everywhere, easy background without weight."""
 
-    def _model(
-        self,
-        trunk: nn.Module,
-        sizes: tuple[tuple[float], ...],
-        *,
-        most: int,
-        least_score: float,
-        overlap: float,
-        common: dict[str, Any],
-    ) -> nn.Module:
-        from torchvision.models import detection
-        from torchvision.models.detection.anchor_utils import AnchorGenerator
-
-        model: nn.Module = detection.RetinaNet(
-            trunk, anchor_generator=AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes)), score_thresh=least_score,
-            nms_thresh=overlap, detections_per_img=most, topk_candidates=4 * most, **common,
-        )  # fmt: skip
-        return model
-
 
 class FCOS(_Detector):
     """FCOS (Tian+19, arXiv:1904.01355): every point of the maps is in a box or in none; anchors give its size only."""
 
-    def _model(
-        self,
-        trunk: nn.Module,
-        sizes: tuple[tuple[float], ...],
-        *,
-        most: int,
-        least_score: float,
-        overlap: float,
-        common: dict[str, Any],
-    ) -> nn.Module:
-        from torchvision.models import detection
-        from torchvision.models.detection.anchor_utils import AnchorGenerator
-
-        model: nn.Module = detection.FCOS(
-            trunk, anchor_generator=AnchorGenerator(sizes, ((1.0,),) * len(sizes)), score_thresh=least_score,
-            nms_thresh=overlap, detections_per_img=most, topk_candidates=4 * most, **common,
-        )  # fmt: skip
-        return model
+    ratios = (1.0,)
 
 
 def _as_it_is(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:

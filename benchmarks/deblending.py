@@ -33,7 +33,7 @@ from astrocnn.report.lupton import lupton_rgb
 
 Array = NDArray[np.float64]
 
-TUNED_ON = 200  # blends of the training split; as many galaxies alone correct the apertures
+TUNED_ON = 400  # blends of the training split; as many galaxies alone correct the apertures
 GRID = {
     "threshold": (1.0, 1.5, 2.5),
     "contrast": (1e-6, 1e-5, 1e-4, 1e-3),

@@ -11,11 +11,11 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from torch import Tensor
 
-from astrocnn.batch import Batch, DataSpec
+from astrocnn.batch import DataSpec
 from astrocnn.datamodules.catalog import Objects
 from astrocnn.datamodules.cutouts import CutoutDataModule
 from astrocnn.datamodules.labels import number_labels
-from astrocnn.datamodules.loaders import ReadObjects
+from astrocnn.datamodules.loaders import ReadBoxes
 from astrocnn.datasets.patterns import found
 from astrocnn.errors import DataError, listed
 from astrocnn.functional.boxes import box_centres, clip_boxes, visible_fraction
@@ -24,7 +24,7 @@ from astrocnn.io.tables import column
 from astrocnn.io.tiles import image_hdus, select
 from astrocnn.io.wcs import SkyWcs
 
-__all__ = ["BoxDataModule", "ReadBoxes"]
+__all__ = ["BoxDataModule"]
 
 MOST_NAMED = 3
 
@@ -199,7 +199,7 @@ class BoxDataModule(CutoutDataModule):
         return self.objects()[self._of_image.get(int(self._numbers[row]), np.empty(0, np.int64))]
 
     @property
-    def reader(self) -> "ReadBoxes":
+    def reader(self) -> ReadBoxes:
         """Reads the rows of the catalogue with their boxes."""
         objects = super().reader
         if self._ragged is None:
@@ -215,28 +215,6 @@ class BoxDataModule(CutoutDataModule):
     def filled(self) -> dict[str, Any]:
         """As of any images."""
         return {**super().filled(), "box_values": list(self.box_values)}
-
-
-class ReadBoxes(ReadObjects):
-    """Reads batches with ``boxes``, ``box_labels`` and, where there are any, ``box_values``."""
-
-    def __init__(
-        self, objects: ReadObjects, ragged: tuple[NDArray[np.int64], Tensor, Tensor, Tensor]
-    ) -> None:
-        super().__init__(objects.packed, objects.row, objects.columns)
-        self.ragged = ragged
-
-    def __call__(self, rows: NDArray[np.int64]) -> Batch:
-        first, boxes, labels, values = self.ragged
-        counts = first[rows + 1] - first[rows]
-        most = int(counts.max(initial=0))
-        place = first[rows][:, None] + np.arange(most)  # (B, N)
-        there = np.arange(most) < counts[:, None]
-        index = torch.from_numpy(np.where(there, place, len(boxes) - 1))  # the last row is no object
-        found = {"boxes": boxes[index], "box_labels": labels[index]}
-        if values.shape[1]:
-            found["box_values"] = values[index]
-        return super().__call__(rows) | found
 
 
 def _ragged(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 from numpy.typing import NDArray
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from astrocnn.batch import DataSpec
@@ -136,6 +137,12 @@ class BoxDataModule(CutoutDataModule):
             raise DataError(f"the column 'id' of {self.box_files}: {error}") from error
         of_image = np.array([number[key] for key in ids], dtype=np.int64)
         table["_image"], table["_label"] = of_image, labels
+        if (of_image < 0).any():
+            lost = [key for key in keys if number[key] < 0]
+            rank_zero_warn(
+                f"{int((of_image < 0).sum())} objects of {self.box_files} are in no image (of {listed(lost, most=3)}); "
+                "they are left out."
+            )
         table = table[of_image >= 0]
         if BOX[0] not in table.colnames:
             self._placed(table)

@@ -67,11 +67,7 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
         AstrocnnError: the mosaics do not fit the run, or other products are in the way.
     """
     suffix = choose("catalog", str(cfg.catalog), CATALOGS)
-    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
-        raise ConfigError(
-            f"the run in {cfg.run} predicts maps; name the images to be mapped with data=mosaic data.images=..."
-        )
-    data: Any = attach(cfg, saved)
+    data = mosaics_of(cfg, saved, "predicts maps; name the images to be mapped")
     folder = Path(cfg.output or "maps")
     own = choose("levels", str(cfg.levels), LEVELS)
     run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
@@ -104,6 +100,17 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
             continue
         with OpenMosaic(mosaic, data.layers, variance=True) as pixels:
             list_sources(task, pixels, mosaic, planes, names, header=header, sky=sky, instances=cfg.instances)
+
+
+def mosaics_of(cfg: DictConfig, saved: DictConfig, does: str) -> Any:
+    """The data of ``data=mosaic``, joined to the run.
+
+    Raises:
+        ConfigError: other data were named, or none; ``does`` says what the run does with mosaics.
+    """
+    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
+        raise ConfigError(f"the run in {cfg.run} {does} with data=mosaic data.images=...")
+    return attach(cfg, saved)
 
 
 def provenance(run: Path) -> dict[str, tuple[str | int | float | bool, str]]:

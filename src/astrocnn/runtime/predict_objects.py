@@ -6,7 +6,6 @@ from typing import Any
 from astropy.table import Table
 from omegaconf import DictConfig
 
-from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
 from astrocnn.errors import ConfigError, choose
@@ -15,9 +14,15 @@ from astrocnn.inference.mosaic import grid_of
 from astrocnn.inference.source_table import source_table
 from astrocnn.io.regions import write_regions
 from astrocnn.io.tables import write_table
-from astrocnn.runtime.attach import attach, uses_own_data
-from astrocnn.runtime.build import class_of
-from astrocnn.runtime.predict_maps import CATALOGS, LEVELS, described, measure_levels, provenance, say
+from astrocnn.runtime.predict_maps import (
+    CATALOGS,
+    LEVELS,
+    described,
+    measure_levels,
+    mosaics_of,
+    provenance,
+    say,
+)
 from astrocnn.tasks.detection import DetectionTask
 
 __all__ = ["predict_objects"]
@@ -30,11 +35,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         AstrocnnError: the mosaics do not fit the run, or another catalogue is in the way.
     """
     suffix = choose("catalog", str(cfg.catalog), CATALOGS)
-    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
-        raise ConfigError(
-            f"the run in {cfg.run} detects objects in images; name these with data=mosaic data.images=..."
-        )
-    data: Any = attach(cfg, saved)
+    data = mosaics_of(cfg, saved, "detects objects in images; name these")
     folder = Path(cfg.output or "objects")
     own = choose("levels", str(cfg.levels), LEVELS)
     run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}

@@ -40,11 +40,12 @@ from astrocnn.io.map_writer import write_maps
 from astrocnn.losses.centres import CentreLoss
 from astrocnn.losses.object_classes import ObjectClassLoss
 from astrocnn.networks.unet import UNet
-from astrocnn.tasks.segmentation import SegmentationTask
+from astrocnn.tasks.segmentation import INSTANCE_OUTPUTS, SegmentationTask
 from astrocnn.transforms.normalize import Normalize
 
 BANDS = ("g", "r", "i")
 LEVEL = 5.0
+CENTRE_SLOPE = 0.03  # so that a sigmoid of the brightest is less than 1
 PATCH = 1000  # of sky that is repeated
 
 
@@ -81,20 +82,21 @@ def write(folder: Path, size: int) -> Mosaic:
 
 def task_of(width: int, n_classes: int) -> SegmentationTask:
     """The default U-Net, whose logits are 0 of the background, and of the other classes what the bands sum to."""
-    network = UNet(in_channels=len(BANDS), n_outputs=n_classes, width=width)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(1e-6)  # and not to 0, in case that is faster
+    network = UNet(in_channels=len(BANDS), n_outputs=n_classes + INSTANCE_OUTPUTS, width=width)
+    with torch.no_grad():  # the first channel goes through as it is, beside the others
         for block, n in ((network.down[0], len(BANDS)), (network.join[-1], 1)):
-            first, second = (layer for layer in block if isinstance(layer, nn.Conv2d))
-            first.weight[0, :n, 1, 1] = second.weight[0, 0, 1, 1] = 1
-            for norm in (layer for layer in block if isinstance(layer, nn.BatchNorm2d)):
-                norm.weight[0] = 1
-        network.head.weight[1:, 0, 0, 0] = torch.linspace(1, 1.5, n_classes - 1)
-        network.head.bias[1:] = -LEVEL * len(BANDS) ** 0.5
+            for conv, seen in zip((layer for layer in block if isinstance(layer, nn.Conv2d)), (n, 1), strict=True):
+                conv.weight[0] = 0
+                conv.weight[0, :seen, 1, 1] = 1
+        network.head.weight.zero_()
+        network.head.bias.zero_()
+        network.head.weight[1:n_classes, 0, 0, 0] = torch.linspace(1, 1.5, n_classes - 1)
+        network.head.bias[1:n_classes] = -LEVEL * len(BANDS) ** 0.5
+        network.head.weight[n_classes, 0, 0, 0] = CENTRE_SLOPE  # centres are the peaks
+        network.head.bias[n_classes] = -CENTRE_SLOPE * LEVEL * len(BANDS) ** 0.5 - FEW_CENTRES
     normalize = Normalize(n_bands=len(BANDS), stretch="linear", softening=1.0, sharpen=0.0)
     return SegmentationTask(
-        classes=["background", *(f"kind{n}" for n in range(1, n_classes))], n_outputs=n_classes,
+        classes=["background", *(f"kind{n}" for n in range(1, n_classes))], n_outputs=n_classes + INSTANCE_OUTPUTS,
         centres=CentreLoss(), object_classes=ObjectClassLoss(), network=network, loss=nn.Identity(),
         optimizer=partial(torch.optim.SGD, lr=0.1), normalize=normalize,
     ).eval()  # fmt: skip

@@ -49,7 +49,9 @@ def sky(size: int) -> NDArray[np.float32]:
 def write(folder: Path, pixels: NDArray[np.float32], bands: tuple[str, ...]) -> Mosaic:
     """One file a band."""
     header = fits.Header()
-    header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=150.0, CRVAL2=2.0, CDELT1=-5.6e-5, CDELT2=5.6e-5)
+    header.update(
+        CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=150.0, CRVAL2=2.0, CDELT1=-5.6e-5, CDELT2=5.6e-5
+    )
     header.update(CRPIX1=pixels.shape[2] / 2, CRPIX2=pixels.shape[1] / 2)
     files = {}
     for band, plane in zip(bands, pixels, strict=True):
@@ -96,7 +98,9 @@ def main() -> None:
             options.rounds,
             between=lambda: (folder / "c.fits").unlink(missing_ok=True),
         )
-    print(f"\n{machine()}, {cores()}; {options.size}² pixels, 4 bands, {n_windows} windows, {found[0]:,} objects\n")
+    print(
+        f"\n{machine()}, {cores()}; {options.size}² pixels, 4 bands, {n_windows} windows, {found[0]:,} objects\n"
+    )
     rows = []
     for key, what in (("forward", "bare forward of the windows"), ("detect", "FITS to catalogue")):
         median = statistics.median(seconds[key])

@@ -40,7 +40,7 @@ from astrocnn.io.map_writer import write_maps
 from astrocnn.losses.centres import CentreLoss
 from astrocnn.losses.object_classes import ObjectClassLoss
 from astrocnn.networks.unet import UNet
-from astrocnn.tasks.segmentation import INSTANCE_OUTPUTS, SegmentationTask
+from astrocnn.tasks.segmentation import FEW_CENTRES, INSTANCE_OUTPUTS, SegmentationTask
 from astrocnn.transforms.normalize import Normalize
 
 BANDS = ("g", "r", "i")
@@ -85,7 +85,9 @@ def task_of(width: int, n_classes: int) -> SegmentationTask:
     network = UNet(in_channels=len(BANDS), n_outputs=n_classes + INSTANCE_OUTPUTS, width=width)
     with torch.no_grad():  # the first channel goes through as it is, beside the others
         for block, n in ((network.down[0], len(BANDS)), (network.join[-1], 1)):
-            for conv, seen in zip((layer for layer in block if isinstance(layer, nn.Conv2d)), (n, 1), strict=True):
+            for conv, seen in zip(
+                (layer for layer in block if isinstance(layer, nn.Conv2d)), (n, 1), strict=True
+            ):
                 conv.weight[0] = 0
                 conv.weight[0, :seen, 1, 1] = 1
         network.head.weight.zero_()

@@ -1,5 +1,6 @@
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -146,6 +147,27 @@ def test_asinh_turns_at_the_noise_of_the_bands() -> None:
     assert other.target_scale.unit[0].item() == pytest.approx(known.abs().median().item())
 
 
+@pytest.mark.parametrize("stretch", ["linear", "asinh"])
+def test_the_flux_counts_beside_the_pixels(stretch: str) -> None:
+    given = batch()
+    own = task(Constant(2), scale={"stretch": stretch}, flux_weight=0.5)
+    own.prepare(given)
+    given["target_valid"][0, 0] = False  # an image's plane without a valid pixel has no flux
+    given["weight"] = torch.tensor([1.0, 2.0, 0.0, 1.0, 1.0, 1.0])
+    said, true, valid = own.predict(given)["target_image"], given["target_image"], given["target_valid"]
+    total, weights = 0.0, 0.0
+    for i in range(6):
+        for k in range(2):
+            here = valid[i, k]
+            if here.any():
+                wrong = abs(float(said[i, k][here].sum() - true[i, k][here].sum()))
+                total += float(given["weight"][i]) * np.log1p(wrong / float(true[i, k][here].abs().sum()))
+                weights += float(given["weight"][i])
+    terms = own.compute_loss(given)
+    assert set(terms) == {"loss", "flux"}
+    assert float(terms["flux"].detach()) == pytest.approx(0.5 * total / weights, rel=1e-5)
+
+
 def test_the_divergence_counts_per_pixel_of_the_target_and_in_training_only() -> None:
     sample = batch()
     ours = task(Latent(2), beta=3.0, n_samples=500)
@@ -200,6 +222,8 @@ def test_the_notebooks_call() -> None:
 
 
 def test_what_does_not_go_together_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"task\.flux_weight=-1.*at least 0"):
+        task(Constant(2), flux_weight=-1.0)
     with pytest.raises(ConfigError, match=r"needs task\.target_scale\.bounded=true"):
         task(Constant(2), loss=ImageBCE())
     with pytest.raises(ConfigError, match=r"needs task\.target_scale\.bounded=false"):

@@ -37,6 +37,9 @@ class ImageToImageTask(BaseTask):
         residual: whether the network gives the difference to the input, in the scale of the target and in units of the
             deviation that this difference has in training; every plane must be one of the bands. An input of coarser
             pixels is enlarged (:func:`~astrocnn.functional.enlarge.enlarged`).
+        flux_weight: of the relative error of the flux, ln(1 + |Σy − Σt| / Σ|t|) over the valid pixels of a plane in the
+            target's units, which is added to the loss of the pixels; 0 leaves it out. Pixels compared on an asinh scale
+            may all be a little too faint.
         beta: β.
         n_samples: samples of a variational network behind ``spread``; 0 gives none.
         options: those of :class:`BaseTask`.
@@ -56,6 +59,7 @@ class ImageToImageTask(BaseTask):
         target_scale: TargetScale,
         n_outputs: int | None = None,
         residual: bool = False,
+        flux_weight: float = 0.0,
         beta: float = 1.0,
         n_samples: int = 0,
         **options: Any,
@@ -63,12 +67,14 @@ class ImageToImageTask(BaseTask):
         super().__init__(**options)
         self.planes, self.bands = tuple(planes), tuple(bands)
         self.target_scale, self.residual = target_scale, residual
-        self.beta, self.n_samples = beta, n_samples
+        self.flux_weight, self.beta, self.n_samples = flux_weight, beta, n_samples
         self.variational = bool(getattr(self.network, "variational", False))
         if n_outputs not in (None, len(self.planes)):
             raise ConfigError(
                 f"task.n_outputs={n_outputs}, but the target has {len(self.planes)} planes; leave it null."
             )
+        if flux_weight < 0:
+            raise ConfigError(f"task.flux_weight={flux_weight} must be at least 0.")
         if beta < 0 or n_samples < 0 or (n_samples and not self.variational):
             raise ConfigError(
                 f"task.beta={beta} and task.n_samples={n_samples}: at least 0, and samples are for variational "
@@ -126,12 +132,12 @@ class ImageToImageTask(BaseTask):
     def compute_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The loss of the valid pixels, and of a variational network in training the divergence."""
         if not (self.variational and self.training):
-            return {"loss": self._compare(self.outputs(batch), batch)}
+            return self._compare(self.outputs(batch), batch)
         target, _ = self.target_scale(batch[TARGET], batch["target_valid"])
         said = cast(Any, self.network).training_outputs(self.inputs(batch), target)
         outputs = self._with_input(said["outputs"], batch)
         divergence = said["kl"].float().mean() / outputs[0].numel()
-        return {"loss": self._compare(outputs, batch), "kl": self.beta * divergence}
+        return self._compare(outputs, batch) | {"kl": self.beta * divergence}
 
     def outputs(self, batch: Batch) -> Tensor:
         """Maps (B, K, ...) in the scale of the target."""
@@ -176,12 +182,29 @@ class ImageToImageTask(BaseTask):
         said = self.predict(self.batch_of(images, valid))[TARGET]
         return said[0] if single else said
 
-    def _compare(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def _compare(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         sides = outputs.shape[2:]
-        target, valid = self.target_scale(*self.compared(batch, sides))
+        true, valid = self.compared(batch, sides)
+        target, counted = self.target_scale(true, valid)
         step = self._steps(sides)
-        loss: Tensor = self.loss(outputs / step, target / step, valid, weight=batch.get("weight"))
-        return loss
+        terms = {"loss": self.loss(outputs / step, target / step, counted, weight=batch.get("weight"))}
+        if self.flux_weight:
+            missing = torch.where(counted, self.target_scale.inverse(outputs) - true, 0).flatten(2).sum(2)
+            terms["flux"] = self.flux_weight * self._relative(
+                missing, torch.where(counted, true, 0).flatten(2), batch
+            )
+        return terms
+
+    @staticmethod
+    def _relative(missing: Tensor, true: Tensor, batch: Batch) -> Tensor:
+        """Mean of ln(1 + |missing| / flux) over the images' planes (B, K) that have a flux; ``true`` (B, K, pixels)."""
+        flux = true.abs().sum(2)
+        share = (flux > 0).float()
+        if "weight" in batch:
+            share = share * batch["weight"][:, None]
+        each = torch.log1p(missing.abs() / torch.where(flux > 0, flux, 1.0))
+        total = share.sum()
+        return (each * share).sum() / torch.where(total > 0, total, 1.0)
 
     @property
     def _of_bands(self) -> bool:

@@ -14,7 +14,7 @@ from astrocnn.networks.blocks import middle_of
 from astrocnn.tasks.base import BaseTask
 from astrocnn.tasks.calibration import Calibration
 
-__all__ = ["INSTANCE_OUTPUTS", "SegmentationTask"]
+__all__ = ["FEW_CENTRES", "INSTANCE_OUTPUTS", "SegmentationTask"]
 
 INSTANCE_OUTPUTS = 3  # of each pixel: whether it is a centre, and how far up and right its object's centre is
 IGNORED = -1

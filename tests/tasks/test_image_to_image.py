@@ -154,7 +154,11 @@ def test_the_flux_counts_beside_the_pixels(stretch: str) -> None:
     own.prepare(given)
     given["target_valid"][0, 0] = False  # an image's plane without a valid pixel has no flux
     given["weight"] = torch.tensor([1.0, 2.0, 0.0, 1.0, 1.0, 1.0])
-    said, true, valid = own.predict(given)["target_image"], given["target_image"], given["target_valid"]
+    said, true, valid = (
+        own.predict(given)["target_image"].detach(),
+        given["target_image"],
+        given["target_valid"],
+    )
     total, weights = 0.0, 0.0
     for i in range(6):
         for k in range(2):

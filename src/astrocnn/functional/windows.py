@@ -174,11 +174,10 @@ def stitch(
             left, right = lefts[j], lefts[j + 1]
             shown = next(each)
             block = np.zeros((len(shown), row.last - top, column.last - left), np.float32)
+            own = block[:, row.first - top :, column.first - left :]
+            np.multiply(shown, row.weight[:, None] * column.weight, out=own)
             if pending is not None:
-                block[..., : pending.shape[-1]] = pending
-            block[:, row.first - top :, column.first - left :] += shown * (
-                row.weight[:, None] * column.weight
-            )
+                block[..., : pending.shape[-1]] += pending
             done, pending = block[..., : right - left], block[..., right - left :]
             if above is not None:
                 done[:, : above.shape[1]] += above[..., left:right]

@@ -175,5 +175,7 @@ def _predicted(
         there = known[n][tuple(slice(*side) for side in sides)]
         own = tuple(slice(finer * (first - border), finer * (last - border)) for first, last in sides)
         shown = found[n][(slice(None), *own)]
-        maps.append(np.where(there.repeat(finer, 0).repeat(finer, 1), shown, np.nan))
+        if not there.all():
+            shown = np.where(there.repeat(finer, 0).repeat(finer, 1), shown, np.float32(np.nan))
+        maps.append(shown)
     return maps

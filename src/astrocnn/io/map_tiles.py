@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.io.atomic import write_text
 
-__all__ = ["TILE", "MapTiles", "Plane", "checksum", "edges", "unpacked_checksum"]
+__all__ = ["TILE", "MapTiles", "Plane", "edges", "unpacked"]
 
 TILE = (128, 512)  # rows and columns that are packed together
 GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
@@ -30,6 +30,7 @@ NOISE_BITS = (
 )
 INDEX = np.dtype([("tile", "<i8"), ("offset", "<i8"), ("size", "<i8"), ("check", "<u4")])
 STATE, LOCK = "state.json", "lock"
+PACKING = 2  # of folders that were begun by another version nothing is taken
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class MapTiles:
     def _told(self) -> dict[str, Any]:
         """What decides the content of the folder."""
         planes = [asdict(plane) for plane in self.planes]
-        return {"key": self._key, "planes": planes, "shape": list(self.shape)}
+        return {"key": self._key, "planes": planes, "shape": list(self.shape), "packing": PACKING}
 
     def _unwritable(self, error: OSError) -> DataError:
         return DataError(
@@ -167,7 +168,7 @@ class MapTiles:
         )
 
     def index(self, plane: Plane) -> NDArray[Any]:
-        """Of each tile of a plane, in the order of the tiles: ``offset`` and ``size`` in its heap, and ``check``."""
+        """Of each tile of a plane, in order: ``offset`` and ``size`` in its heap, and ``check``, their CRC-32."""
         table = np.fromfile(self.folder / f"{plane.name}.index", INDEX)
         return table[np.argsort(table["tile"])]
 
@@ -195,13 +196,8 @@ def edges(length: int, step: int) -> list[tuple[int, int]]:
     return [(first, min(first + step, length)) for first in range(0, length, step)]
 
 
-def checksum(tile: NDArray[Any], dtype: str) -> int:
-    """CRC-32 of the numbers as FITS stores them."""
-    return zlib.crc32(np.ascontiguousarray(tile, f">{dtype}").data)
-
-
 def _packed(tile: NDArray[Any], dtype: str) -> tuple[bytes, int]:
-    """A tile packed by GZIP_2 (FITS standard 4.0, section 10.4.2), and its :func:`checksum`.
+    """A tile packed by GZIP_2 (FITS standard 4.0, section 10.4.2), and the CRC-32 of these bytes.
 
     The first bytes of all numbers come first, then all second ones, and so on, in one gzip stream (RFC 1951, 1952). In
     the first gzip looks for runs only, four times as fast as for anything else, and no worse of maps, which are mostly
@@ -215,19 +211,20 @@ def _packed(tile: NDArray[Any], dtype: str) -> tuple[bytes, int]:
         packer = zlib.compressobj(0 if _is_noise(plane) else 1, zlib.DEFLATED, -15, 9, zlib.Z_RLE)
         parts += [packer.compress(plane.data), packer.flush(zlib.Z_SYNC_FLUSH)]
     end = struct.pack("<II", zlib.crc32(shuffled.data), shuffled.size % 2**32)
-    return b"".join([*parts, LAST_BLOCK, end]), zlib.crc32(stored.data)
+    content = b"".join([*parts, LAST_BLOCK, end])
+    return content, zlib.crc32(content)
 
 
-def unpacked_checksum(content: bytes, dtype: str) -> int | None:
-    """:func:`checksum` of the numbers of a packed tile; None where it cannot be unpacked."""
+def unpacked(content: bytes, dtype: str) -> NDArray[Any] | None:
+    """The numbers of a packed tile, as FITS stores them; None where gzip's own CRC-32 says that they differ."""
     try:
         shuffled = np.frombuffer(zlib.decompress(content, 31), np.uint8)
     except zlib.error:
         return None
-    size = np.dtype(dtype).itemsize
-    if len(shuffled) % size:
+    stored = np.dtype(f">{dtype}")
+    if len(shuffled) % stored.itemsize:
         return None
-    return zlib.crc32(np.ascontiguousarray(shuffled.reshape(size, -1).T).data)
+    return np.ascontiguousarray(shuffled.reshape(stored.itemsize, -1).T).view(stored)[:, 0]
 
 
 def _is_noise(plane: NDArray[np.uint8]) -> bool:

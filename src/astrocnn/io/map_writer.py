@@ -2,8 +2,8 @@
 
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +13,7 @@ from astropy.io import fits
 from astrocnn.errors import DataError
 from astrocnn.io.atomic import atomic_path
 from astrocnn.io.map_file import MapFile
-from astrocnn.io.map_tiles import TILE, MapTiles, Plane, checksum, edges, unpacked_checksum
+from astrocnn.io.map_tiles import TILE, MapTiles, Plane, edges, unpacked
 from astrocnn.progress import track
 
 __all__ = ["Cards", "write_maps"]
@@ -30,8 +30,8 @@ def write_maps(
 ) -> None:
     """Write all planes of ``tiles`` to one file, an HDU each, whole or not at all.
 
-    The images are compressed by tiles with GZIP_2 and not quantised. Every tile of the file is unpacked and compared,
-    by its CRC-32, with what was given to ``tiles``; some rows of each plane are compared as astropy reads them.
+    The images are compressed by tiles with GZIP_2 and not quantised. Every tile of the file is read back and compared,
+    by its CRC-32, with what was packed; some rows of each plane are unpacked too, by us and by astropy.
 
     Args:
         path: of the file; one that exists is replaced.
@@ -111,7 +111,7 @@ def _image_header(
 
 
 def _read_back(part: Path, tiles: MapTiles, starts: Mapping[str, int], path: Path) -> None:
-    """Compare the file with what was written: every tile as we unpack it, and some rows of tiles as astropy does.
+    """Compare the file with what was packed: every tile, and some rows of tiles as we and astropy unpack them.
 
     Args:
         part: the file.
@@ -123,40 +123,43 @@ def _read_back(part: Path, tiles: MapTiles, starts: Mapping[str, int], path: Pat
     columns, rows = edges(width, TILE[1]), edges(height, TILE[0])
     bands = [(plane, number) for plane in tiles.planes for number in range(len(rows))]
     looked_at = {0, len(rows) // 2, len(rows) - 1}
-    with (
-        open(part, "rb") as file,
-        ThreadPoolExecutor(tiles.n_threads) as pool,
-        MapFile(part, [plane.name for plane in tiles.planes]) as maps,
-    ):
+    with open(part, "rb") as file, MapFile(part, [plane.name for plane in tiles.planes]) as maps:
         tables = {
             plane.name: _table(file, starts[plane.name], len(rows) * len(columns)) for plane in tiles.planes
         }
         checks = {plane.name: tiles.index(plane)["check"] for plane in tiles.planes}
-
-        def ours(plane: Plane, number: int) -> list[int | None]:
-            sizes, offsets = tables[plane.name]
+        for plane, number in track(bands, f"reading {path.name} back"):
+            top, bottom = rows[number]
             some = slice(number * len(columns), (number + 1) * len(columns))
-            return [
-                unpacked_checksum(os.pread(file.fileno(), size, offset), plane.dtype)
+            sizes, offsets = tables[plane.name]
+            packed = [
+                os.pread(file.fileno(), size, offset)
                 for size, offset in zip(sizes[some], offsets[some], strict=True)
             ]
-
-        unpacked = pool.map(ours, *zip(*bands, strict=True))
-        for (plane, number), found in zip(track(bands, f"reading {path.name} back"), unpacked, strict=True):
-            top, bottom = rows[number]
-            expected = checks[plane.name][number * len(columns) : (number + 1) * len(columns)].tolist()
-            good = found == expected
+            good = [zlib.crc32(tile) for tile in packed] == checks[plane.name][some].tolist()
             if good and number in looked_at:
-                try:
-                    (values,) = maps.read([plane.name], top, bottom, 0, width)
-                    good = [checksum(values[:, a:b], plane.dtype) for a, b in columns] == expected
-                except DataError:
-                    good = False
+                good = _read_alike(maps, plane, packed, (top, bottom), columns)
             if not good:
                 raise DataError(
                     f"{path}, {plane.name}: rows {top} to {bottom} read back differ from what was written; check disc "
                     "and memory, and give the same command again."
                 )
+
+
+def _read_alike(
+    maps: MapFile, plane: Plane, packed: list[bytes], rows: tuple[int, int], columns: list[tuple[int, int]]
+) -> bool:
+    """Whether astropy reads from the file what we unpack of a row of tiles."""
+    try:
+        (values,) = maps.read([plane.name], *rows, 0, columns[-1][1])
+    except DataError:
+        return False
+    for (left, right), tile in zip(columns, packed, strict=True):
+        ours = unpacked(tile, plane.dtype)
+        theirs = np.ascontiguousarray(values[:, left:right], f">{plane.dtype}")
+        if ours is None or ours.tobytes() != theirs.tobytes():
+            return False
+    return True
 
 
 def _table(file: IO[bytes], start: int, n_tiles: int) -> tuple[list[int], list[int]]:

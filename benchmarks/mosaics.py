@@ -1,7 +1,8 @@
 """Maps of whole mosaics: python benchmarks/mosaics.py [--size 2816] [--width 16] [--rounds 3] [--large 20000].
 
 Rate: a mosaic of --size² pixels and three bands from FITS to a finished file of maps (read, normalised, predicted,
-blended, compressed, written, read back), in turns with the network's bare forward on the same windows.
+blended, compressed, written, read back), in turns with the network's bare forward on the same windows: in the same
+process, which uses its memory again as predict.py does, and in one of its own, with PyTorch as it is.
 
 Memory (with --large): anonymous memory, sampled every 50 ms, while a mosaic of that many pixels a side goes through the
 whole way, sources included. --large-width 2 takes a narrow network, so that it ends sooner. On disc the bands, which
@@ -12,6 +13,8 @@ noise. A network of other weights is as fast.
 """
 
 import argparse
+import multiprocessing
+import os
 import shutil
 import statistics
 import tempfile
@@ -20,6 +23,12 @@ from contextlib import redirect_stderr
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from typing import Any
+
+from astrocnn.processes import share_cores
+
+if __name__ == "__main__":
+    share_cores()  # as predict.py does
 
 import numpy as np
 import torch
@@ -119,6 +128,36 @@ def maps(task: SegmentationTask, mosaic: Mosaic, grid: Grid, planes: MapPlanes, 
         tiles.remove()
 
 
+class ByItself:
+    """The bare forward in a process of its own, with PyTorch as it is; used in a ``with`` statement."""
+
+    def __init__(self, size: int, width: int, n_classes: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.ours, theirs = context.Pipe()
+        policy = os.environ.pop("OMP_WAIT_POLICY", None)
+        self.process = context.Process(target=_forwards, args=(theirs, size, width, n_classes), daemon=True)
+        self.process.start()
+        if policy is not None:
+            os.environ["OMP_WAIT_POLICY"] = policy
+
+    def __call__(self) -> None:
+        self.ours.send(True)
+        self.ours.recv()
+
+    def __enter__(self) -> "ByItself":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.process.kill()
+
+
+def _forwards(connection: Any, size: int, width: int, n_classes: int) -> None:
+    task = task_of(width, n_classes)
+    while connection.recv():
+        forward(task, grid_of(task, (size, size)))
+        connection.send(True)
+
+
 @torch.inference_mode()
 def forward(task: SegmentationTask, grid: Grid) -> None:
     """The network alone, on as many windows of the same sizes."""
@@ -131,24 +170,31 @@ def forward(task: SegmentationTask, grid: Grid) -> None:
 def rate(folder: Path, size: int, width: int, n_classes: int, rounds: int) -> None:
     mosaic, task = write(folder, size), task_of(width, n_classes)
     planes, grid = MapPlanes.of(task, len(BANDS)), grid_of(task, mosaic.shape)
-    sides = {
-        "forward": lambda: forward(task, grid),
-        "maps": lambda: maps(task, mosaic, grid, planes, folder / "m.fits"),
-    }
-    forward(task, grid)
-    seconds = in_turns(sides, rounds)
+    with ByItself(size, width, n_classes) as by_itself:
+        sides = {
+            "by itself": by_itself,
+            "forward": lambda: forward(task, grid),
+            "maps": lambda: maps(task, mosaic, grid, planes, folder / "m.fits"),
+        }
+        in_turns(sides, 1)  # warm
+        seconds = in_turns(sides, rounds)
     n = len(grid.rows) * len(grid.columns)
     shown = sum((r.end - r.start) * (c.end - c.start) for r in grid.rows for c in grid.columns)
     print(
         f"\n{machine()}, {cores()}; {size}² pixels, {len(BANDS)} bands, U-Net of width {width}, {n} windows of 1024²\n"
     )
     rows = []
-    for name, what in (("forward", "bare forward of the windows"), ("maps", "FITS to finished maps")):
+    for name, what in (
+        ("by itself", "bare forward of the windows, PyTorch as it is"),
+        ("forward", "bare forward of the windows, memory used again"),
+        ("maps", "FITS to finished maps"),
+    ):
         median = statistics.median(seconds[name])
         unique = f"{size**2 / 1e6 / median:.3f}" if name == "maps" else ""
         rows.append([what, f"{median:.1f}", f"{shown / 1e6 / median:.3f}", unique])
     print_table(["", "s", "Mpix/s of windows", "unique Mpix/s"], rows)
-    print(f"\nrate of the maps over that of the bare forward: {ratio(seconds['forward'], seconds['maps'])}\n")
+    print(f"\nrate of the maps over that of the bare forward: {ratio(seconds['forward'], seconds['maps'])}")
+    print(f"over that of PyTorch as it is: {ratio(seconds['by itself'], seconds['maps'])}\n")
 
 
 def memory(folder: Path, size: int, width: int, n_classes: int) -> None:

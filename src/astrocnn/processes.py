@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 from astrocnn.errors import AstrocnnError, RunError
 
-__all__ = ["ahead", "in_processes", "may_fork"]
+__all__ = ["ahead", "in_processes", "may_fork", "share_cores"]
 
 PR_SET_PDEATHSIG = 1  # of Linux
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # of glibc's mallopt
+LARGE = 2**31 - 1
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,6 +28,20 @@ END: Any = object()
 def may_fork() -> bool:
     """Whether processes can be forked here: on Linux, and not from a process that may have no children."""
     return sys.platform == "linux" and not multiprocessing.current_process().daemon
+
+
+def share_cores() -> None:
+    """Let a network and the threads that read and write beside it share the machine; before torch is imported.
+
+    Threads of OpenMP that wait for each other sleep, and take no core from those that pack (``OMP_WAIT_POLICY``, unless
+    it is set). Of glibc, memory that is freed is used again: large arrays are otherwise given back to the system and
+    taken anew by every layer, page by page, which for windows of 1024 pixels may cost as much as the convolutions.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for option, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, LARGE), (M_ARENA_MAX, 1)):
+            mallopt(option, value)
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:

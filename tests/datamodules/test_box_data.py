@@ -121,6 +121,17 @@ def test_every_image_is_in_a_split_with_objects_or_without(folder):
     assert seen == {i: i % 4 for i in range(N)}
 
 
+def test_the_objects_of_each_class_are_counted(folder):
+    data = module(folder, objects())
+    rows = np.array([1, 2, 4, 7])  # of the catalogue; image i has i % 4 objects, by turns galaxies and stars
+    numbers = [int(str(name).removeprefix("c")) for name in data.catalog["id"][rows]]
+    assert data.class_counts(rows) == {
+        "galaxy": sum((i % 4 + 1) // 2 for i in numbers),
+        "star": sum(i % 4 // 2 for i in numbers),
+    }
+    assert sum(data.class_counts(data.rows("all")).values()) == len(objects())
+
+
 def test_images_without_any_object(folder):
     data = module(folder, objects())
     without = [row for row in range(N) if len(data.objects_of(row)) == 0]

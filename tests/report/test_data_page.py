@@ -132,7 +132,7 @@ def test_counts_are_of_all_objects():
         [0, 1, 0, 1, 2],
         [2, 3, 0, 1, 6],
     ]
-    unlabelled = split_counts(Table({"label": [-1, -1], "split": ["", ""]}), ())
+    unlabelled = split_counts(Table({"label": [-1, -1], "split": ["", ""]}), ("a", "b"))
     assert (unlabelled.rows, unlabelled.columns, unlabelled.numbers.tolist()) == (("all",), ("all",), [[2]])
 
 

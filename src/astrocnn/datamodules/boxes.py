@@ -196,6 +196,12 @@ class BoxDataModule(CutoutDataModule):
         assert self._table is not None
         return self._table
 
+    def class_counts(self, rows: NDArray[np.int64]) -> dict[str, int]:
+        """How many objects of each class are in the images of these rows of the catalogue."""
+        table = self.objects()
+        labels = np.asarray(table["_label"])[np.isin(np.asarray(table["_image"]), self._numbers[rows])]
+        return {name: int((labels == number).sum()) for number, name in enumerate(self.spec.classes)}
+
     def objects_of(self, row: int) -> Table:
         """The objects in the image of one row of the catalogue."""
         if self._of_image is None:

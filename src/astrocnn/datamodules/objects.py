@@ -292,6 +292,12 @@ class ObjectDataModule(RowLoaders):
         remedy = self.split_rule.remedy(self.parted)
         return told(self.duplicates, self.catalog, self.spec.classes, remedy=remedy)
 
+    def class_counts(self, rows: NDArray[np.int64]) -> dict[str, int]:
+        """How many objects of each class are in these rows of the catalogue; {} where classes are of pixels."""
+        labels = np.asarray(self.catalog["label"])[rows]
+        classes = () if self.spec.maps else self.spec.classes
+        return {name: int((labels == number).sum()) for number, name in enumerate(classes)}
+
     def rows(self, split: str) -> NDArray[np.int64]:
         """Rows of the catalogue that are in ``split``: 'train', 'val', 'test', or 'all'.
 

@@ -34,7 +34,7 @@ def objects_section(data: Inspection, *, seed: int) -> str:
         for name, numbers, total in zip(counts.rows, counts.numbers, whole.tolist(), strict=True)
     ]
     head = [html(short(name)) for name in counts.columns]
-    if len(data.spec.classes) == 2:
+    if len(data.spec.classes) == 2 and (data.labels >= 0).any():
         head[1] += "<small>the positive class</small>"
     text = table(["", *head], rows) if counts.numbers.size > 1 else ""
     text += f"<p class='read'>Split {html(data.split_rule)}.</p>" if data.split_rule else ""

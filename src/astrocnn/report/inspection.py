@@ -143,8 +143,11 @@ class Inspection:
 
 
 def split_counts(catalog: Table, classes: Sequence[str]) -> Counts:
-    """How many objects of each class are in each split; classes and splits without any object are kept."""
+    """How many objects of each class are in each split; classes and splits without any object are kept, but no class
+    where none of the objects has one.
+    """
     labels, split = np.asarray(catalog["label"]), np.asarray(catalog["split"]).astype(str)
+    classes = classes if (labels >= 0).any() else ()
     rows = [name for name in SPLITS if (split != "").any()] + ["no split"] * bool((split == "").any())
     columns = [*classes, *["no label"] * bool((labels < 0).any() and (labels >= 0).any())]
     of_row = [split == ("" if name == "no split" else name) for name in rows]

@@ -15,6 +15,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from astrocnn.errors import AstrocnnError
 from astrocnn.paths import config_dir
+from astrocnn.processes import share_cores
 from astrocnn.runtime.overrides import explained
 
 __all__ = ["evaluate", "inspect_data", "predict", "simulate", "train"]
@@ -33,10 +34,17 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def command(name: str) -> Callable[[], None]:
-    """The entry point of ``configs/<name>.yaml``, served by ``runtime.<name>``'s function of that name."""
+def command(name: str, *, alone: bool = True) -> Callable[[], None]:
+    """The entry point of ``configs/<name>.yaml``, served by ``runtime.<name>``'s function of that name.
+
+    Args:
+        name: of the command.
+        alone: whether nothing else is computed while its network is.
+    """
 
     def job(cfg: DictConfig) -> None:
+        if not alone:
+            share_cores()
         try:
             getattr(import_module(f"astrocnn.runtime.{name}"), name)(cfg)
         except (AstrocnnError, *OF_VALUES) as error:
@@ -72,6 +80,6 @@ def command(name: str) -> Callable[[], None]:
 
 train = command("train")
 evaluate = command("evaluate")
-predict = command("predict")
+predict = command("predict", alone=False)
 simulate = command("simulate")
 inspect_data = command("inspect_data")

@@ -19,18 +19,16 @@ def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:
     Raises:
         DataError: the objects cannot be split, or a part is empty.
     """
-    labels, classes = np.asarray(datamodule.catalog["label"]), datamodule.spec.classes
+    labels = np.asarray(datamodule.catalog["label"])
     rows = {part: datamodule.rows(part) for part in SPLITS}
     split = datamodule.parted
     assert split is not None
     record: dict[str, Any] = {"by": split.by, "rule": split.rule}
-    if datamodule.spec.maps:
-        classes = ()  # of pixels
     for part, chosen in rows.items():
         record[part] = {
             "n": len(chosen),
             "share": round(len(chosen) / len(labels), 6),
-            "classes": {name: int((labels[chosen] == number).sum()) for number, name in enumerate(classes)},
+            "classes": datamodule.class_counts(chosen),
         }
     n_none = len(labels) - sum(len(chosen) for chosen in rows.values())
     out = np.asarray(datamodule.catalog["split"]) == ""

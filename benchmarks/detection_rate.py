@@ -12,6 +12,11 @@ from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
+from astrocnn.processes import share_cores
+
+if __name__ == "__main__":
+    share_cores()  # as predict.py does
+
 import numpy as np
 import torch
 from astropy.io import fits

@@ -52,7 +52,7 @@ class YoloDense(nn.Module):
         *,
         in_channels: int,
         n_outputs: int,
-        stride: int = 4,
+        stride: int = 2,
         width: int = 64,
         blocks: tuple[int, ...] = (2, 2, 2),
         features: int = 64,

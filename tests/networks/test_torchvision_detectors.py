@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.ops import roi_align
 
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.functional.masks import labels_of_masks
@@ -164,6 +165,31 @@ def test_losses_are_torchvisions() -> None:
     assert abs(found["loss_mask"] / expected["loss_mask"] - 1) < 0.1
     torch.stack(list(found.values())).sum().backward()
     assert all(parameter.grad is not None for parameter in ours.parameters())
+
+
+@pytest.mark.parametrize("magnify", [1.0, 2.0])
+def test_the_truth_of_the_cells_lies_on_the_pixels(magnify: float) -> None:
+    """A head that reads the cells from the true image itself, by aligned RoIAlign, has hardly any loss."""
+    torch.manual_seed(0)
+    network = MaskRCNN(in_channels=2, n_outputs=7, most=20, magnify=magnify, mask_layers=(8,))
+    truth, seen = disc_scene(2, 0), []
+    whole = (truth["instances"] > 0).float()[:, None]
+
+    class Knows(nn.Module):
+        off_pix = 0.0
+
+        def forward(self, pooled: Tensor) -> Tensor:
+            boxes = [of + self.off_pix * magnify for of in seen[-1]]
+            cells = roi_align(whole, boxes, (28, 28), 1 / magnify, aligned=True)
+            return 20 * (cells - 0.5).expand(-1, 3, -1, -1)
+
+    heads = network.model.roi_heads
+    heads.mask_predictor = Knows()
+    heads.mask_roi_pool.register_forward_hook(lambda _, given, __: seen.append(given[1]))
+    exact = network.losses(**truth)["loss_mask"]
+    heads.mask_predictor.off_pix = 0.5
+    assert exact < 0.1
+    assert exact < 0.5 * network.losses(**truth)["loss_mask"]
 
 
 def test_objects_without_a_pixel_teach_no_mask() -> None:

@@ -31,11 +31,17 @@ def test_scenes_come_with_their_masks(scenes: Path, command: Callable[..., int])
     figures = json.loads((run / "metrics.json").read_text())["splits"]["test"]["figures"]
     assert 0 <= figures["instance_iou"]["value"] < 1
     other = [*SCENES, "data.sim_seed=1"]
-    assert command("evaluate", f"run={run}", *other, f"output={scenes / 'other'}", "evaluation.n_bootstrap=20") == 0
+    assert (
+        command("evaluate", f"run={run}", *other, f"output={scenes / 'other'}", "evaluation.n_bootstrap=20")
+        == 0
+    )
     figures = json.loads((scenes / "other/metrics.json").read_text())["splits"]["all"]["figures"]
     assert "instance_iou" in figures
     image = next((scenes / "data/scenes").glob("*/images/000005.fits"))
-    assert command("predict", f"run={run}", "data=mosaic", f"data.images={image}", f"output={scenes / 'found'}") == 0
+    assert (
+        command("predict", f"run={run}", "data=mosaic", f"data.images={image}", f"output={scenes / 'found'}")
+        == 0
+    )
     table = Table.read(scenes / "found/000005_catalog.fits")
     assert len(table) > 0
     assert {"area_pix", "flux_i", "score"} <= set(table.colnames)

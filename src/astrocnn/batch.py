@@ -17,6 +17,7 @@ key                   shape, dtype                    meaning
 ``boxes``             (B, N, 4) float32               x0, y0, x1, y1 of each object; NaN behind the last one
 ``box_labels``        (B, N) int64                    its class, from 0; −1: counts neither way, or there is none
 ``box_values``        (B, N, K) float32               numbers that go with it, NaN where unknown
+``box_numbers``       (B, N) int64                    its number in ``instances``; 0: it has none, or there is none
 ====================  ==============================  =====================================================
 
 Spectra and light curves are (B, C, L) instead of (B, C, H, W): the flux of a spectrum has one channel, a light

@@ -288,6 +288,69 @@ def test_coco_and_regions_are_the_table(folder):
             torch.testing.assert_close(batch[key], whole[key], equal_nan=True)
 
 
+def with_instances(folder: Path, table: Table) -> Table:
+    """``lab/<id>.fits``: the pixels of each object hold 10 times its place in its image; the later one wins."""
+    (folder / "lab").mkdir()
+    table["number"] = [
+        10 * (1 + int(np.sum(table["id"][:row] == key))) for row, key in enumerate(table["id"])
+    ]
+    for i in range(N):
+        labels = np.zeros((ROWS, COLUMNS), np.int32)
+        for each in table[table["id"] == f"c{i:02d}"]:
+            x0, y0, x1, y1 = (int(each[name] + 0.5) for name in ("x0", "y0", "x1", "y1"))
+            labels[y0:y1, x0:x1] = each["number"]
+        labels[0, 0] = -1
+        fits.PrimaryHDU(labels).writeto(folder / f"lab/c{i:02d}.fits")
+    return table
+
+
+def test_instance_maps_come_with_the_boxes(folder):
+    table = with_instances(folder, objects())
+    table = table[np.argsort(table["id"], kind="stable")[::-1]]  # not in the order of the images
+    data = module(folder, table, instances={"files": f"{folder}/lab/c*.fits"})
+    assert data.spec.maps == {"instances": (ROWS, COLUMNS)}
+    assert data.spec.truth == ("instances", "boxes")
+    batch = data.gather(np.array([7, 2, 11, 0, 9]))
+    assert "class_map" not in batch
+    assert batch["instances"].dtype == batch["box_numbers"].dtype == torch.int64
+    for image, row in by_image(batch).items():
+        n = image % 4
+        assert batch["box_numbers"][row].tolist() == [10, 20, 30][:n][::-1] + [0] * (3 - n)
+        assert batch["instances"][row, 0, 0] == -1
+        for k in range(n):
+            y, x = np.nonzero(batch["instances"][row].numpy() == 10 * (n - k))
+            x0, _, _, y1 = batch["boxes"][row, k].tolist()
+            assert y.max() + 0.5 == y1  # the last one is whole
+            assert x.min() - 0.5 == x0 or k > 0
+    assert "instances" not in module(folder, table).gather(np.array([3]))  # who asks for none gets none
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (None, r"data\.instances"),
+        (0, r"the column 'number' of 1 objects holds no whole number from 1 on \(c03: 0\.0\)"),
+        (1.5, r"of 1 objects holds no whole number from 1 on \(c03: 1\.5\)"),
+        (np.nan, r"of 1 objects holds no whole number from 1 on \(c03: nan\)"),
+    ],
+)
+def test_objects_need_their_number_in_the_maps(folder, number, message):
+    table = with_instances(folder, objects())
+    row = int(np.flatnonzero(table["id"] == "c03")[1])
+    if number is None:
+        table.remove_column("number")
+    else:
+        table["number"] = table["number"].astype(float)
+        table["number"][row] = number
+    with pytest.raises(DataError, match=message):
+        module(folder, table, instances={"files": f"{folder}/lab/c*.fits"})
+    if number is not None:  # what counts neither way needs none
+        table["ignore"] = np.arange(len(table)) == row
+        data = module(folder, table, instances={"files": f"{folder}/lab/c*.fits"})
+        batch = data.gather(data.rows("all"))
+        assert batch["box_numbers"][by_image(batch)[3]].tolist() == [10, 0, 30]
+
+
 def spoilt(name: str, value: float, row: int = 4) -> Table:
     table = objects()
     table[name][row] = value

@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from astrocnn.datamodules.image_maps import ImagePairDataModule, SegmentationMapDataModule
+from astrocnn.datamodules.scene_boxes import SceneBoxDataModule
 from astrocnn.datamodules.scenes import SceneDataModule
 from astrocnn.errors import DataError
 
@@ -116,3 +117,28 @@ def test_simulated_scenes_have_maps_objects_and_their_own_split(tmp_path):
             if 0 <= x < 128 and 0 <= y < 128 and batch["instances"][n, y, x] == row["number"]:
                 assert batch["class_map"][n, y, x] == row["label"]
     assert json.loads((data.folder / "simulation.json").read_text())["options"]["n_scenes"] == 6
+
+
+def test_simulated_scenes_have_the_pixels_of_their_boxes(tmp_path):
+    """Every pixel of an object lies in its box, and the centre of one that touches no other is its own."""
+    options = {"root": str(tmp_path), "n_scenes": 6, "size": 128, "density": 20, "n_workers": 1}
+    data = SceneBoxDataModule(**options, masks=True)
+    assert data.probe().maps == {"instances": (128, 128)}
+    data.setup()
+    batch = data.gather(np.arange(6))
+    isolated = 0
+    for row in range(6):
+        table = data.objects_of(row)
+        there = batch["boxes"][row].isfinite().all(-1)
+        assert batch["box_numbers"][row][there].tolist() == table["number"].tolist()
+        for k in np.flatnonzero(batch["box_labels"][row] >= 0):
+            y, x = np.nonzero((batch["instances"][row] == batch["box_numbers"][row, k]).numpy())
+            x0, y0, x1, y1 = batch["boxes"][row, k].tolist()
+            assert ((x > x0) & (x < x1) & (y > y0) & (y < y1)).all()
+            if not table["blended"][k]:
+                isolated += 1
+                assert len(x) == table["area_pix"][k] or min(x0, y0) < 0 or max(x1, y1) > 127
+    assert isolated > 10
+    without = SceneBoxDataModule(**options)
+    without.setup()
+    assert not {"instances", "box_numbers"} & set(without.gather(np.arange(2)))

@@ -69,6 +69,28 @@ def test_yolos_cells_are_detections():
     assert found.p_class[0].tolist() == pytest.approx([0.9, 0.1])
 
 
+def test_masks_stay_with_their_detections():
+    """Of two images, one with two detections and one with one: rows are boxes, score, two classes, 3 × 3 cells."""
+    raw = torch.full((2, 2, 7 + 9), torch.nan)
+    for image, k, score in ((0, 0, 0.6), (0, 1, 0.9), (1, 0, 0.7)):
+        x = 10.0 * image + 30.0 * k
+        raw[image, k] = torch.tensor([x, 0, x + 4, 4, score, 0, 1, *(0.1 * n + 0.01 * k for n in range(9))])
+    raw[1, 0, 7:] = 1.0
+    first, second = of_grid(raw, **{**DENSE, "reads": "detections", "n_values": 0})
+    assert first.masks.shape == (2, 3, 3)
+    assert first.p_class.shape == (2, 2)
+    np.testing.assert_allclose(first.masks[1], 0.1 * np.arange(9).reshape(3, 3) + 0.01, rtol=1e-6)
+    assert (second.masks == 1).all()
+    best = kept(first, radius_pix=2.0, radius_share=0.0, most=9)
+    assert best.x.tolist() == [32.0, 2.0]
+    np.testing.assert_allclose(best.masks[0], first.masks[1])
+    assert best.first(1).masks.shape == (1, 3, 3)
+    assert first.scaled(np.zeros(0), np.ones(0)).masks is first.masks
+    (without,) = of_grid(raw[:1, :, :7], **{**DENSE, "reads": "detections", "n_values": 0})
+    assert without.masks is None
+    assert without.where(np.array([1])).masks is None
+
+
 def some(x, scores, side=2.0):
     x = np.array(x, np.float32)
     boxes = np.stack([x - side / 2, 0 * x, x + side / 2, 0 * x + side], 1)

@@ -26,6 +26,7 @@ RUNS = {  # overrides, and the least F1
     ),
     "yolo": (["trainer.max_epochs=30", "loss=yolo", "model.backbone=resnet", "model.grid=16"], 0.05),
     "fcos": (["trainer.max_epochs=4", "data.n_scenes=30"], 0.05),
+    "mask_rcnn": (["trainer.max_epochs=8", "model.mask_layers=[32,32]", "augment=none"], 0.3),
 }
 
 
@@ -43,6 +44,9 @@ def test_a_detector_is_trained_and_judged(
     page = (run / "report.html").read_text()
     assert "Close pairs" in page
     assert "Boxes: " in page
+    if name == "mask_rcnn":
+        assert summary["figures"]["instance_iou"]["value"] > 0.3
+        assert "Object IoU" in page
     if name == "values":
         assert summary["values"]["mag_i"]["scatter"] < 0.5
     (folder,) = (tmp_path / "data" / "scenes").iterdir()

@@ -162,6 +162,81 @@ def test_boxes_of_any_augmentation_lie_in_the_frame():
     assert (boxes[:, 2:] > boxes[:, :2]).all()
 
 
+NUMBERS = (7, 2, 40)  # of the rectangles in the instance map
+
+
+def numbered(n, rows, columns):
+    """Noise, the instance map of the rectangles, their boxes and numbers."""
+    batch = painted(n, rows, columns)
+    labels = torch.tensor(NUMBERS)[:, None, None]
+    batch["instances"] = (batch["image"] * labels).amax(1).long()
+    batch["box_numbers"] = torch.tensor([*NUMBERS, 0, 0]).repeat(n, 1)
+    return batch
+
+
+def kept_masks(batch):
+    """Box and pixels of each object that is left; what is dropped has no number."""
+    found = []
+    for instances, boxes, numbers, labels in zip(
+        batch["instances"], batch["boxes"], batch["box_numbers"], batch["box_labels"], strict=True
+    ):
+        there = boxes.isfinite().all(-1)
+        assert not numbers[~there].any()
+        assert [NUMBERS[label] for label in labels[there].tolist()] == numbers[there].tolist()
+        found += [
+            (box, instances == number) for box, number in zip(boxes[there], numbers[there], strict=True)
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "least"),
+    [
+        ({"rotate": "quarter"}, (13, 13), 96),
+        ({"rotate": "quarter"}, (13, 20), 96),
+        ({"rotate": "quarter", "crop_pix": 9, "crops": 3}, (13, 20), 60),
+        ({"rotate": "none", "crop_pix": 6, "crops": 5, "visible": 0.0}, (16, 14), 60),
+    ],
+)
+def test_masks_move_with_their_boxes(options, shape, least):
+    """The pixels of an object's number have the bounds of its box, exactly."""
+    torch.manual_seed(0)
+    found = kept_masks(Augment(**options)(numbered(32, *shape), torch.ones(3)))
+    for box, mask in found:
+        np.testing.assert_allclose(box, bounds(mask), atol=1e-4)
+    assert len(found) >= least
+
+
+@pytest.mark.parametrize(
+    "options", [{"rotate": "any"}, {"rotate": "any", "zoom": (0.8, 1.25), "shift_pix": 5.0}]
+)
+def test_resampled_masks_move_with_their_boxes(options):
+    """Of a rectangle that stays in the frame a corner is lost by a pixel at most."""
+    torch.manual_seed(0)
+    batch = numbered(64, 64, 60)
+    batch["instances"].zero_()
+    batch["instances"][:, 25:40, 22:41] = 2
+    batch["boxes"] = torch.full((64, 5, 4), torch.nan)
+    batch["boxes"][:, 1] = torch.tensor([21.5, 24.5, 40.5, 39.5])
+    found = kept_masks(Augment(**options)(batch, torch.ones(3)))
+    assert len(found) == 64
+    for box, mask in found:
+        np.testing.assert_allclose(box, bounds(mask), atol=1.01)
+    assert torch.stack([box for box, _ in found]).std(0).max() > 1  # they did move
+
+
+def test_masks_of_any_augmentation_lie_in_their_boxes():
+    torch.manual_seed(0)
+    augment = Augment(rotate="any", zoom=(0.8, 1.6), shift_pix=4.0, crop_pix=25, crops=4)
+    found = kept_masks(augment(numbered(32, 40, 50), torch.ones(3)))
+    assert len(found) > 30
+    for box, mask in found:
+        if mask.any():  # of some only an empty corner of the box is left
+            x0, y0, x1, y1 = bounds(mask)
+            assert min(x0 - box[0], y0 - box[1], box[2] - x1, box[3] - y1) > -0.51
+    assert sum(int(mask.any()) for _, mask in found) > 0.6 * len(found)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,6 +1,6 @@
 """Images and the boxes of the objects in them, as a user has them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,19 @@ import torch
 from astropy.table import Table
 from numpy.typing import NDArray
 from pytorch_lightning.utilities import rank_zero_warn
-from torch import Tensor
 
 from astrocnn.batch import DataSpec
-from astrocnn.datamodules.catalog import Objects
+from astrocnn.datamodules.box_rows import BoxRows, ReadBoxes, box_rows
+from astrocnn.datamodules.catalog import Catalog, Objects
 from astrocnn.datamodules.cutouts import CutoutDataModule
+from astrocnn.datamodules.image_maps import with_truth
 from astrocnn.datamodules.labels import number_labels
-from astrocnn.datamodules.loaders import ReadBoxes
 from astrocnn.datasets.patterns import found
+from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError, listed
-from astrocnn.functional.boxes import box_centres, clip_boxes, visible_fraction
+from astrocnn.functional.boxes import box_centres, visible_fraction
 from astrocnn.io.box_files import BOX, SKY_BOX, read_boxes
+from astrocnn.io.layers import InstanceMap
 from astrocnn.io.tables import column
 from astrocnn.io.tiles import image_hdus, select
 from astrocnn.io.wcs import SkyWcs
@@ -42,6 +44,9 @@ class BoxDataModule(CutoutDataModule):
             ``blended`` serve the evaluation.
         box_label: column of the class.
         box_values: columns of numbers that are learnt beside the box, such as fluxes or redshifts.
+        instances: ``files`` or ``hdu`` of maps that number the objects in the pixels of each image, for networks that
+            learn these; see :class:`~astrocnn.io.layers.InstanceMap`. The column ``number`` of the boxes says which
+            number is theirs.
 
     The others are those of :class:`~astrocnn.datamodules.cutouts.CutoutDataModule`; ``classes`` names the classes of
     the objects; there is none for the background.
@@ -55,6 +60,7 @@ class BoxDataModule(CutoutDataModule):
         boxes: str | None = None,
         box_label: str = "label",
         box_values: Sequence[str] = (),
+        instances: Mapping[str, Any] | None = None,
         label: None = None,
         batch_size: int = 4,
         **common: Any,
@@ -62,9 +68,15 @@ class BoxDataModule(CutoutDataModule):
         super().__init__(label=label, batch_size=batch_size, **common)
         self.box_files, self.box_label = boxes, box_label
         self.box_values = tuple(str(name) for name in box_values)
+        self.instances = InstanceMap.of(instances)
         self._table: Table | None = None
         self._of_image: dict[int, NDArray[np.int64]] | None = None
-        self._ragged: tuple[NDArray[np.int64], Tensor, Tensor, Tensor] | None = None
+        self._rows: BoxRows | None = None
+
+    def source(self, catalog: Catalog | None) -> Source:
+        """The images, with their instance maps where these are asked for."""
+        images = super().source(catalog)
+        return images if self.instances is None else with_truth(self, images, [self.instances], classes=False)
 
     def probe(self) -> DataSpec:
         """As of any images; the classes are those of the boxes where they are not named.
@@ -80,6 +92,8 @@ class BoxDataModule(CutoutDataModule):
                         f"data.box_values: the column {name!r} of {self.box_files} holds no numbers; leave it out."
                     )
             labels, classes = self._labelled(table)
+            if self.instances is not None:
+                table["_number"] = self._numbered(table)
             given, self.classes = self.classes, None  # they are of the boxes, not of the images
             spec = super().probe()
             self.classes = given
@@ -126,6 +140,26 @@ class BoxDataModule(CutoutDataModule):
                 "column in data.box_label."
             )
         return labels, classes
+
+    def _numbered(self, table: Table) -> NDArray[np.int64]:
+        """The number of each object in the instance map of its image; 0 where it may have none."""
+        numbers = column(table, "number", "data.instances", source=self.box_files)
+        values = np.ma.filled(np.ma.asarray(numbers).astype(np.float64), np.nan)
+        bad = ~((values >= 1) & (values == np.floor(values)))
+        free = (
+            np.asarray(table["ignore"]).astype(bool)
+            if "ignore" in table.colnames
+            else np.zeros(len(bad), bool)
+        )
+        if (bad & ~free).any():
+            first = [
+                f"{table['id'][row]}: {numbers[row]}" for row in np.flatnonzero(bad & ~free)[:MOST_NAMED]
+            ]
+            raise DataError(
+                f"{self.box_files}: the column 'number' of {int((bad & ~free).sum())} objects holds no whole number "
+                f"from 1 on ({listed(first)}); give those that the objects have in the maps of data.instances."
+            )
+        return np.where(bad, 0, values).astype(np.int64)
 
     def _in_pixels(self, table: Table, labels: NDArray[np.int64]) -> Table:
         """The boxes in pixels of the images that there are, each seen to be one."""
@@ -215,9 +249,12 @@ class BoxDataModule(CutoutDataModule):
     def reader(self) -> ReadBoxes:
         """Reads the rows of the catalogue with their boxes."""
         objects = super().reader
-        if self._ragged is None:
-            self._ragged = _ragged(self.objects(), self._numbers, self)
-        return ReadBoxes(objects, self._ragged)
+        if self._rows is None:
+            shape = (self.spec.image_shape[1], self.spec.image_shape[2])
+            self._rows = box_rows(
+                self.objects(), self._numbers, values=self.box_values, shape=shape, source=self.box_files
+            )
+        return ReadBoxes(objects.packed, objects.row, objects.columns, self._rows)
 
     @property
     def _numbers(self) -> NDArray[np.int64]:
@@ -228,47 +265,6 @@ class BoxDataModule(CutoutDataModule):
     def filled(self) -> dict[str, Any]:
         """As of any images."""
         return {**super().filled(), "box_values": list(self.box_values)}
-
-
-def _ragged(
-    table: Table, numbers: NDArray[np.int64], data: BoxDataModule
-) -> tuple[NDArray[np.int64], Tensor, Tensor, Tensor]:
-    """The objects in the order of the catalogue's rows, clipped to their images, and where those of each row begin."""
-    image = np.asarray(table["_image"])
-    order = np.argsort(image, kind="stable")
-    begin = np.searchsorted(image[order], numbers)
-    end = np.searchsorted(image[order], numbers, side="right")
-    first = np.concatenate([[0], np.cumsum(end - begin)])
-    rows = order[
-        np.concatenate(
-            [np.arange(a, b) for a, b in zip(begin, end, strict=True)] or [np.empty(0, int)]
-        ).astype(int)
-    ]
-    boxes = np.stack([np.asarray(table[name], dtype=np.float32)[rows] for name in BOX], 1).reshape(-1, 4)
-    shape = (data.spec.image_shape[1], data.spec.image_shape[2])
-    ignored = (
-        np.asarray(table["ignore"]).astype(bool)[rows]
-        if "ignore" in table.colnames
-        else np.zeros(len(rows), bool)
-    )
-    labels = np.where(ignored, -1, np.asarray(table["_label"])[rows])
-    names = data.box_values
-    values = [
-        np.ma.filled(
-            np.ma.asarray(column(table, name, "data.box_values", source=data.box_files)).astype(np.float32),
-            np.nan,
-        )[rows]
-        for name in names
-    ]
-    stacked = np.stack(values, 1) if names else np.zeros((len(rows), 0), np.float32)
-    none = [np.full((1, 4), np.nan, np.float32), np.full(1, -1), np.full((1, len(names)), np.nan, np.float32)]
-    padded = [np.concatenate(pair) for pair in zip((boxes, labels, stacked), none, strict=True)]
-    return (
-        first,
-        clip_boxes(torch.from_numpy(padded[0]), shape),
-        torch.from_numpy(padded[1]),
-        torch.from_numpy(padded[2]),
-    )
 
 
 def _wcs(path: Path, hdu: str | int | None) -> SkyWcs | None:

@@ -166,8 +166,10 @@ class ImagePairDataModule(CutoutDataModule):
         return {**super().filled(), "target_bands": list(self.probe().target_bands)}
 
 
-def with_truth(data: CutoutDataModule, images: Source, truths: Sequence[Truth]) -> WithMaps:
-    """The images of ``data`` joined to their maps.
+def with_truth(
+    data: CutoutDataModule, images: Source, truths: Sequence[Truth], *, classes: bool = True
+) -> WithMaps:
+    """The images of ``data`` joined to their maps; ``classes`` is that of :class:`WithMaps`.
 
     Raises:
         DataError: no image has its maps.
@@ -186,4 +188,4 @@ def with_truth(data: CutoutDataModule, images: Source, truths: Sequence[Truth]) 
         kind = CutoutStack if isinstance(images, CutoutStack) else CutoutFiles
         maps.append((truth, kind(files, hdu=truth.hdu, channels=data.channels)))
     n_classes = None if data.classes is None else len(data.classes)
-    return WithMaps(images, maps, n_classes=n_classes)
+    return WithMaps(images, maps, n_classes=n_classes, classes=classes)

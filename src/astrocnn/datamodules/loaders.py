@@ -13,7 +13,7 @@ from astrocnn.datasets.packed import PackedArray
 from astrocnn.errors import DataError
 from astrocnn.functional.seeding import seed_of
 
-__all__ = ["EpochBatches", "ReadBoxes", "ReadObjects", "SequentialBatches"]
+__all__ = ["EpochBatches", "ReadObjects", "SequentialBatches"]
 
 Rows = NDArray[np.int64]
 Read = Callable[[Rows], Batch]
@@ -31,28 +31,6 @@ class ReadObjects:
         index = torch.from_numpy(rows)
         of_rows = {key: values[index] for key, values in self.columns.items()}
         return {**self.packed(self.row[rows]), "index": index, **of_rows}
-
-
-class ReadBoxes(ReadObjects):
-    """Reads batches with ``boxes``, ``box_labels`` and, where there are any, ``box_values``."""
-
-    def __init__(
-        self, objects: ReadObjects, ragged: tuple[NDArray[np.int64], Tensor, Tensor, Tensor]
-    ) -> None:
-        super().__init__(objects.packed, objects.row, objects.columns)
-        self.ragged = ragged
-
-    def __call__(self, rows: NDArray[np.int64]) -> Batch:
-        first, boxes, labels, values = self.ragged
-        counts = first[rows + 1] - first[rows]
-        most = int(counts.max(initial=0))
-        place = first[rows][:, None] + np.arange(most)  # (B, N)
-        there = np.arange(most) < counts[:, None]
-        index = torch.from_numpy(np.where(there, place, len(boxes) - 1))  # the last row is no object
-        found = {"boxes": boxes[index], "box_labels": labels[index]}
-        if values.shape[1]:
-            found["box_values"] = values[index]
-        return super().__call__(rows) | found
 
 
 class _ReadRows(Dataset[Batch]):

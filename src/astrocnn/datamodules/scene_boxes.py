@@ -11,6 +11,7 @@ from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.datamodules.images import ImageDataModule
 from astrocnn.datamodules.scenes import scene_set, simulated
 from astrocnn.io.box_files import read_boxes
+from astrocnn.io.layers import InstanceMap
 
 __all__ = ["SceneBoxDataModule"]
 
@@ -32,11 +33,12 @@ class SceneBoxDataModule(BoxDataModule):
         correlated_noise: whether the noise of neighbouring pixels is correlated, as resampled images have it.
         sim_seed: seed of the simulation.
         n_workers: processes that simulate; None for one a core.
+        masks: whether the batches have the instance maps too, for networks that learn the pixels of each object.
 
     The others are those of :class:`~astrocnn.datamodules.boxes.BoxDataModule`.
     """
 
-    carried = (*ImageDataModule.carried, "box_values")  # its images are in nJy
+    carried = (*ImageDataModule.carried, "box_values", "masks")  # its images are in nJy
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class SceneBoxDataModule(BoxDataModule):
         correlated_noise: bool = False,
         sim_seed: int = 0,
         n_workers: int | None = None,
+        masks: bool | None = None,
         box_values: Sequence[str] = (),
         n_bands: int | None = None,
         classes: Sequence[str] = CLASSES,
@@ -72,7 +75,7 @@ class SceneBoxDataModule(BoxDataModule):
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.bands = tuple(bands)
+        self.bands, self.masks = tuple(bands), bool(masks)
         self.simulated = scene_set(
             root,
             n_workers,
@@ -106,4 +109,6 @@ class SceneBoxDataModule(BoxDataModule):
         if self.images is None:
             folder = self.simulate()
             self.images, self.table = f"{folder}/images/*.fits", f"{folder}/catalog.fits"
+            if self.masks:
+                self.instances = InstanceMap(hdu="INSTANCE", files=f"{folder}/labels/*.fits")
         return super().probe()

@@ -29,15 +29,20 @@ class WithMaps(Source):
         images: where the images are.
         maps: for each map what it is, and the source that holds it.
         n_classes: how many classes the class map may hold, counted from 0; None for any number.
+        classes: whether an instance map without a class map makes one: background (0) and objects (1).
 
-    An object without one of its maps is ``incomplete``. Where only an instance map is given, the class map says what is
-    background (0) and what is an object (1).
+    An object without one of its maps is ``incomplete``.
     """
 
     def __init__(
-        self, images: Source, maps: Sequence[tuple[Truth, Source]], *, n_classes: int | None = None
+        self,
+        images: Source,
+        maps: Sequence[tuple[Truth, Source]],
+        *,
+        n_classes: int | None = None,
+        classes: bool = True,
     ) -> None:
-        self.images, self.truths, self.n_classes = images, list(maps), n_classes
+        self.images, self.truths, self.n_classes, self.classes = images, list(maps), n_classes, classes
         self.words = images.words  # type: ignore[misc]  # those of the images that are held here
         self.own_files = images.own_files and all(  # type: ignore[misc]
             source.own_files for _, source in maps
@@ -116,7 +121,7 @@ class WithMaps(Source):
         for (truth, source), of in zip(self.truths, self._of_map, strict=True):
             maps[truth.key] = source.probe(int(of[number]))
             _check_grid(truth, maps[truth.key], info, source.paths[of[number]][0], self.paths[number][0])
-        if "instances" in maps:
+        if "instances" in maps and self.classes:
             maps.setdefault("class_map", maps["instances"])
         return replace(info, maps=maps)
 
@@ -157,7 +162,7 @@ class WithMaps(Source):
                 maps[truth.key] = self._classes(truth, numbers, path).astype(np.int16)
             else:
                 maps[truth.key] = numbers.astype(np.int32)
-        if "instances" in maps and "class_map" not in maps:
+        if "instances" in maps and "class_map" not in maps and self.classes:
             maps["class_map"] = np.sign(maps["instances"]).astype(np.int16)
         return replace(image, maps=maps)
 

@@ -1,7 +1,8 @@
 """Detections in one image, and how grids of predictions become them."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from math import isqrt
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ class Detections:
         scores: (N,) from 0 to 1.
         p_class: (N, K) probability of each class.
         values, value_errors: (N, V) of the further values, and their standard deviations.
+        masks: (N, M, M) probability of each cell of a grid over the box to be the object's
+            (:mod:`astrocnn.functional.masks`); None of networks that say nothing of it.
     """
 
     boxes: Floats
@@ -33,6 +36,7 @@ class Detections:
     p_class: Floats
     values: Floats
     value_errors: Floats
+    masks: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -56,7 +60,8 @@ class Detections:
 
     def where(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Detections":
         """Some of them."""
-        return Detections(*(getattr(self, each.name)[rows] for each in fields(self)))
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(self, **{name: values[rows] for name, values in known.items() if values is not None})
 
     def first(self, n: int) -> "Detections":
         """The first ``n``."""
@@ -64,9 +69,7 @@ class Detections:
 
     def scaled(self, mean: Floats, scale: Floats) -> "Detections":
         """The same with values in their units, where they are differences from ``mean`` in units of ``scale``, (V,)."""
-        return Detections(
-            self.boxes, self.scores, self.p_class, self.values * scale + mean, self.value_errors * scale
-        )
+        return replace(self, values=self.values * scale + mean, value_errors=self.value_errors * scale)
 
 
 def of_grid(
@@ -83,7 +86,7 @@ def of_grid(
 
     Args:
         raw: (B, channels, h, w) of a network that ``reads`` 'dense' or 'yolo', or (B, n, 5 + K) of one that reads
-            'detections': boxes, scores and classes, NaN where there is none.
+            'detections': boxes, scores and classes, NaN where there is none; (B, n, 5 + K + M²) with masks.
         reads: how they are to be read.
         image_size: rows and columns of the images.
         stride: pixels a cell of a dense grid.
@@ -91,13 +94,15 @@ def of_grid(
         n_values: V.
         threshold: from 0 to 1.
     """
+    masks = raw[..., :0]
     if reads == "yolo":
         score, boxes, p_class = yolo_cells(raw, image_size=image_size, n_classes=n_classes)
         found = score >= threshold
         values = errors = raw.new_zeros(*score.shape, 0)
     elif reads == "detections":
-        boxes, score, p_class = raw[..., :4], raw[..., 4], raw[..., CELL:]
+        boxes, score, p_class = raw[..., :4], raw[..., 4], raw[..., CELL : CELL + n_classes]
         found = score >= threshold
+        masks = raw[..., CELL + n_classes :]  # (B, n, M * M)
         values = errors = raw[..., :0]
     else:
         score = raw[:, 0].sigmoid()
@@ -114,6 +119,8 @@ def of_grid(
     which = found.nonzero(as_tuple=True)
     image = which[0].cpu().numpy()
     own = [of[which].float().cpu().numpy() for of in (boxes, score, p_class, values, errors)]
+    if cells := isqrt(masks.shape[-1]):
+        own.append(masks[which].reshape(-1, cells, cells).float().cpu().numpy())
     ends = np.searchsorted(image, np.arange(len(raw) + 1))
     return [Detections(*(of[a:b] for of in own)) for a, b in pairwise(ends)]
 

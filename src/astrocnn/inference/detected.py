@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from astrocnn.functional.boxes import labels_of_boxes
 from astrocnn.functional.detections import Detections
+from astrocnn.functional.masks import labels_of_masks
 from astrocnn.functional.objects import measure_objects
 
 __all__ = ["measure_detections"]
@@ -19,7 +20,7 @@ def measure_detections(
     *,
     variance: NDArray[np.floating] | None = None,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
-    """Positions, fluxes and areas of detections, each from the pixels of the ellipse in its box.
+    """Positions, fluxes and areas of detections, each from the pixels of its mask, or else of the ellipse in its box.
 
     Args:
         found: N detections.
@@ -34,7 +35,10 @@ def measure_detections(
         has the centre of its box, no area and no flux.
     """
     shape = (image.shape[-2], image.shape[-1])
-    labels = labels_of_boxes(found.boxes, shape)
+    if found.masks is None:
+        labels = labels_of_boxes(found.boxes, shape)
+    else:
+        labels = labels_of_masks(found.boxes, found.masks, shape)
     hot = np.zeros((2, *shape), np.float32)  # classes come from the network
     seen = measure_objects(labels, image, valid, hot, variance=variance)
     rows = seen["number"] - 1

@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from astrocnn.errors import ConfigError, choose
+from astrocnn.errors import ConfigError, DataError, choose
+from astrocnn.functional.masks import masks_in_boxes
 from astrocnn.networks.blocks import check_images
 
-__all__ = ["FCOS", "FasterRCNN", "RetinaNet"]
+__all__ = ["FCOS", "FasterRCNN", "MaskRCNN", "RetinaNet"]
 
 EDGE = 0.5  # torchvision's boxes begin at the corner of the first pixel, ours at its centre
 MODES = ("train", "test")
 BACKBONES = ("resnet18", "resnet34", "resnet50")
+BOXES_AT_ONCE = 128  # whose masks are made together: these maps are the largest
 
 
 class _Detector(nn.Module):
@@ -40,6 +42,7 @@ class _Detector(nn.Module):
     input_shape = (3, 256, 256)
     reads = "detections"
     runs_on_meta = False  # what it gives depends on the pixels
+    needs_masks: ClassVar[bool] = False  # whether it learns the pixels of each object
     background: ClassVar[int] = 0  # number of the first class
     ratios: ClassVar[tuple[float, ...]] = (0.5, 1.0, 2.0)  # of the anchors' sides
     anchors_option: ClassVar[str] = "anchor_generator"  # of torchvision's class of the same name
@@ -77,7 +80,7 @@ class _Detector(nn.Module):
             "image_std": [1.0] * in_channels, self.anchors_option: AnchorGenerator(sizes, (self.ratios,) * len(sizes)),
         }  # fmt: skip
         model: Any = getattr(detection, type(self).__name__)(trunk, **options)
-        model.transform.resize = _as_it_is
+        model.transform.resize, model.transform.postprocess = _as_it_is, _as_found
         self.model = model
 
     def _options(self, most: int, least_score: float, overlap: float) -> dict[str, Any]:
@@ -99,7 +102,7 @@ class _Detector(nn.Module):
         """
         targets = []
         for own, kinds in zip(boxes, labels, strict=True):
-            there = own.isfinite().all(-1) & (kinds >= 0)
+            there = _there(own, kinds)
             targets.append(
                 {"boxes": (own[there] + EDGE) * self.magnify, "labels": kinds[there] + self.background}
             )
@@ -107,7 +110,7 @@ class _Detector(nn.Module):
         return found
 
     def forward(self, images: Tensor) -> Tensor:
-        """What is found in images (B, C, H, W), as (B, n, 5 + K): boxes, scores, and these in the class's place.
+        """What is found in images (B, C, H, W), as (B, n, 5 + K): boxes, scores, and 1 in the place of the class.
 
         The best come first; NaN behind the last one of an image.
 
@@ -119,7 +122,10 @@ class _Detector(nn.Module):
         for each in self.model(list(self._enlarged(images))):
             label = each["labels"] - self.background
             p_class = nn.functional.one_hot(label, self.n_classes).to(images.dtype)
-            rows.append(torch.cat([each["boxes"] / self.magnify - EDGE, each["scores"][:, None], p_class], 1))
+            parts = [each["boxes"] / self.magnify - EDGE, each["scores"][:, None], p_class]
+            if self.needs_masks:
+                parts.append(each["masks"].flatten(1))  # (n, M * M)
+            rows.append(torch.cat(parts, 1))
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=float("nan"))
 
     def _enlarged(self, images: Tensor) -> Tensor:
@@ -149,6 +155,96 @@ class FasterRCNN(_Detector):
         }
 
 
+class MaskRCNN(FasterRCNN):
+    """Mask R-CNN (He+17, arXiv:1703.06870): Faster R-CNN, and on each box a grid of which cells are its object's.
+
+    What it gives has 28² further columns: the probabilities of the cells, row by row, as
+    :mod:`astrocnn.functional.masks` has them. torchvision's is made for objects of hundreds of pixels: each has a mask
+    of the image's size, and grids are placed to whole pixels. Here the truth of the cells is read from one instance
+    map, at exact positions, and an object of which no pixel is its own teaches no mask.
+
+    Args:
+        mask_layers: channels of the convolutions on the grids of 14 × 14 cells, before these are doubled.
+        options: those of the other detectors.
+
+    Raises:
+        ConfigError: no layer, or one without channels.
+    """
+
+    needs_masks = True
+
+    def __init__(self, *, mask_layers: Sequence[int] = (256, 256, 256, 256), **options: Any) -> None:
+        super().__init__(**options)
+        from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+
+        if not mask_layers or min(mask_layers) < 1:
+            raise ConfigError(
+                f"model.mask_layers={list(mask_layers)}: give the channels of at least one layer, each above 0."
+            )
+        heads, width = self.model.roi_heads, mask_layers[-1]
+        heads.mask_head = nn.Identity()
+        heads.mask_predictor = _InParts(
+            MaskRCNNHeads(self.model.backbone.out_channels, list(mask_layers), 1),
+            MaskRCNNPredictor(width, width, self.n_classes + self.background),
+        )
+
+    def losses(
+        self,
+        images: Tensor,
+        boxes: Tensor,
+        labels: Tensor,
+        instances: Tensor | None = None,
+        numbers: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """As of the other detectors, and that of the masks.
+
+        Args:
+            images: (B, C, H, W), normalised.
+            boxes: (B, N, 4) in pixels, NaN where there is none.
+            labels: (B, N) int64; −1 is left out.
+            instances: (B, H, W) int64, the number of the object in every pixel.
+            numbers: (B, N) int64, the number of each box's object.
+
+        Raises:
+            DataError: no ``instances`` or ``numbers``.
+        """
+        if instances is None or numbers is None:
+            raise DataError(
+                "MaskRCNN learns the pixels of objects; give it their map (instances) and each one's number there."
+            )
+        from torchvision.models.detection.roi_heads import fastrcnn_loss
+
+        model, heads = self.model, self.model.roi_heads
+        targets = []
+        for own, kind, number in zip(boxes, labels, numbers, strict=True):
+            there = _there(own, kind)
+            target = {"boxes": (own[there] + EDGE) * self.magnify, "labels": kind[there] + self.background}
+            targets.append(target | {"masks": number[there]})  # torchvision only asks whether there are any
+        pixels, targets = model.transform(list(self._enlarged(images)), targets)
+        features = model.backbone(pixels.tensors)
+        terms: dict[str, Tensor]
+        regions, terms = model.rpn(pixels, features, targets)
+        regions, partners, kinds, shifts = heads.select_training_samples(regions, targets)
+        pooled = heads.box_head(heads.box_roi_pool(features, regions, pixels.image_sizes))
+        of_class, of_box = fastrcnn_loss(*heads.box_predictor(pooled), kinds, shifts)
+        objects = [kind > 0 for kind in kinds]
+        regions, partners, kinds = (
+            [of_image[own] for of_image, own in zip(each, objects, strict=True)]
+            for each in (regions, partners, kinds)
+        )
+        pooled = heads.mask_roi_pool(features, regions, pixels.image_sizes)
+        logits = heads.mask_predictor(pooled)  # (P, K + 1, M, M)
+        logits = logits.take_along_dim(torch.cat(kinds)[:, None, None, None], 1)[:, 0]  # (P, M, M)
+        wanted = [
+            masks_in_boxes(
+                of_image, target["masks"][partner], region / self.magnify - EDGE, cells=logits.shape[-1]
+            )
+            for of_image, target, partner, region in zip(instances, targets, partners, regions, strict=True)
+        ]
+        of_mask = _mask_loss(logits, torch.cat(wanted))
+        return terms | {"loss_classifier": of_class, "loss_box_reg": of_box, "loss_mask": of_mask}
+
+
 class RetinaNet(_Detector):
     """RetinaNet (Lin+17, arXiv:1708.02002): anchors everywhere, easy background without weight."""
 
@@ -162,3 +258,33 @@ class FCOS(_Detector):
 def _as_it_is(image: Tensor, target: Any = None) -> tuple[Tensor, Any]:
     """In place of torchvision's resizing to the size of photographs."""
     return image, target
+
+
+def _as_found(found: Any, *sizes: Any) -> Any:
+    """In place of torchvision's resizing back, and of masks of the image's size for each object."""
+    return found
+
+
+def _there(boxes: Tensor, labels: Tensor) -> Tensor:
+    """Which of the boxes (N, 4) are objects that count."""
+    return boxes.isfinite().all(-1) & (labels >= 0)
+
+
+def _mask_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Binary cross-entropy of the cells of grids (P, M, M), mean over those on which the object has any pixel."""
+    seen = wanted.flatten(1).any(1)
+    if not seen.any():
+        return logits.sum() * 0
+    return nn.functional.binary_cross_entropy_with_logits(logits[seen].float(), wanted[seen])
+
+
+class _InParts(nn.Sequential):
+    """Layers that see some of the boxes (N, C, h, w) at a time."""
+
+    def forward(self, boxes: Tensor) -> Tensor:
+        found = []
+        for some in torch.split(boxes, BOXES_AT_ONCE):
+            for layer in self:
+                some = layer(some)
+            found.append(some)
+        return torch.cat(found)

@@ -105,10 +105,17 @@ def build(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     Raises:
         AstrocnnError: something does not fit; the message names ``model=`` and ``data=``.
     """
+    ask_for_masks(cfg)
     datamodule, spec = build_data(cfg)
     datamodule.require_labels()
     fit_task(cfg, spec)
     return datamodule, spec
+
+
+def ask_for_masks(cfg: DictConfig) -> None:
+    """Have data that can give the pixels of each object give them where the network learns them."""
+    if "masks" in cfg.data and cfg.data.masks is None:
+        cfg.data.masks = bool(getattr(class_of(cfg.model), "needs_masks", False))
 
 
 def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
@@ -124,6 +131,7 @@ def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
             f"task.n_outputs={cfg.task.n_outputs}, but these data need {n_outputs}; leave it null."
         )
     cfg.task.n_outputs = n_outputs
+    task_class.check_network(class_of(cfg.model), spec)
     check_forward(cfg, spec, task_class.output_shape(spec))
 
 

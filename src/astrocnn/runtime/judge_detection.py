@@ -1,6 +1,7 @@
 """How detections are measured and shown."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from astrocnn.progress import track
 from astrocnn.report.detection_page import write_detection_report
 from astrocnn.report.segmentation_terminal import print_segmentation
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted
-from astrocnn.runtime.judge_segmentation import matching_radius_pix
+from astrocnn.runtime.judge_segmentation import matching_radius_pix, overlaps
 from astrocnn.runtime.truth_objects import magnitude, reference_band
 from astrocnn.tasks.detection import DetectionTask
 
@@ -33,7 +34,7 @@ EXAMPLES = 6
 SHOWN = 3000  # points of a plot
 MOST_DETECTIONS = 2000  # of one image, for COCO's averages
 LOW_SCORE = 0.02  # from which on detections count for the average precision
-KEPT = ("mag", "snr", "ignore", "scored", "blended")
+KEPT = ("number", "mag", "snr", "ignore", "scored", "blended")
 
 
 class DetectionJudge(Judge):
@@ -61,9 +62,13 @@ class DetectionJudge(Judge):
             moved = to_device(batch, str(self.task.device))
             for i, found in enumerate(self.task.detections(moved, threshold=LOW_SCORE)):
                 row = int(batch["index"][i])
-                low.append(found)
-                measured.append(self._measured(found.where(found.scores >= self.task.threshold), batch, i))
-                true.append(true_objects(self.data, row))
+                low.append(replace(found, masks=None))  # of all images they would be too many
+                ours, labels = self._measured(found.where(found.scores >= self.task.threshold), batch, i)
+                there = true_objects(self.data, row)
+                if "instances" in batch:
+                    there["iou"] = overlaps(labels, batch["instances"][i].numpy(), there)
+                measured.append(ours)
+                true.append(there)
                 scenes.append(row)
         radius = matching_radius_pix(self.data.spec)
         classes = ("background", *self.task.classes)
@@ -119,13 +124,16 @@ class DetectionJudge(Judge):
             }
         return said
 
-    def _measured(self, found: Any, batch: Batch, i: int) -> dict[str, NDArray[Any]]:
+    def _measured(
+        self, found: Detections, batch: Batch, i: int
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
+        """What is measured of the detections in one image, and their instance map."""
         sky = self.task.normalize.sky.cpu().numpy()[:, None, None]
         planes = {key: batch[key][i].numpy() for key in ("image", "valid", "variance") if key in batch}
-        columns, _ = measure_detections(
+        columns, labels = measure_detections(
             found, planes["image"] - sky, planes["valid"], variance=planes.get("variance")
         )
-        return columns | {"mag": magnitude(columns["flux"], self.data.spec)}
+        return columns | {"mag": magnitude(columns["flux"], self.data.spec)}, labels
 
     def _sources(self, measured: list[Any], true: list[Any], scenes: list[int], radius_pix: float) -> Table:
         """One row an object that was found, with the row of the truth that it is."""

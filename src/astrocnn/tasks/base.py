@@ -83,6 +83,10 @@ class BaseTask(pl.LightningModule, ABC):
         """How many outputs the network needs for such data."""
 
     @staticmethod
+    def check_network(network: Any, data: DataSpec) -> None:
+        """Raise a :class:`DataError` where a class of networks learns from what the data have not."""
+
+    @staticmethod
     @abstractmethod
     def output_shape(data: DataSpec) -> tuple[int | None, ...]:
         """Shape of the network's raw output for one image of such data; None stands for any number."""

@@ -72,8 +72,8 @@ class DetectionTask(BaseTask):
         self.reads = str(getattr(self.network, "reads", ""))
         if self.reads not in READS:
             raise ConfigError(
-                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet "
-                "or fcos."
+                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, "
+                "fcos or mask_rcnn."
             )
         if self.reads != "detections" and getattr(self.loss, "reads", None) != self.reads:
             raise ConfigError(
@@ -86,6 +86,7 @@ class DetectionTask(BaseTask):
                 "only; choose model=yolo_dense, or leave them out."
             )
         self.stride = int(getattr(self.network, "stride", 1))
+        self.needs_masks = bool(getattr(self.network, "needs_masks", False))
         self.register_buffer("value_mean", torch.zeros(len(self.box_values)))
         self.register_buffer("value_scale", torch.ones(len(self.box_values)))
         self.counts = DetectionCounts(radius_pix=RADIUS_PIX)
@@ -105,9 +106,30 @@ class DetectionTask(BaseTask):
         """Channels of a grid of any size."""
         return (None, None, None)
 
+    @staticmethod
+    def check_network(network: Any, data: DataSpec) -> None:
+        """Raise a :class:`DataError` where a class of networks learns the objects' pixels and the data have none."""
+        if getattr(network, "needs_masks", False) and "instances" not in data.maps:
+            raise DataError(
+                f"{network.__name__} learns the pixels of each object, and the data have none: give maps of them with "
+                "data.instances.files='labels/*.fits' and each object's number there in the column 'number' of "
+                "data.boxes (data=detection_boxes), or data.masks=true (data=scenes_detection); or choose "
+                "model=faster_rcnn, which learns boxes alone."
+            )
+
     def prepare(self, sample: Batch, *, bands: tuple[str, ...] = ()) -> None:
-        """Fit the normalisation, and mean and scale of the values."""
+        """Fit the normalisation, and mean and scale of the values; see that the objects have pixels where these are
+        learnt.
+        """
         super().prepare(sample, bands=bands)
+        if self.needs_masks and not any(
+            torch.isin(numbers[numbers > 0], instances).any()
+            for numbers, instances in zip(sample["box_numbers"], sample["instances"], strict=True)
+        ):
+            raise DataError(
+                "no object of the training images has a pixel of its number in its image's map; give in the column "
+                "'number' of data.boxes the numbers that the maps of data.instances hold."
+            )
         if "box_values" not in sample:
             return
         for k, name in enumerate(self.box_values):
@@ -125,7 +147,10 @@ class DetectionTask(BaseTask):
         """The terms of the loss."""
         if self.reads == "detections":
             network: Any = self.network
-            terms: dict[str, Tensor] = network.losses(self.inputs(batch), batch["boxes"], batch["box_labels"])
+            pixels = (batch.get("instances"), batch.get("box_numbers")) if self.needs_masks else ()
+            terms: dict[str, Tensor] = network.losses(
+                self.inputs(batch), batch["boxes"], batch["box_labels"], *pixels
+            )
             return terms
         return self._terms(self.outputs(batch), batch)
 
@@ -212,10 +237,11 @@ class DetectionTask(BaseTask):
 
         Returns:
             ``boxes`` (B, N, 4) in pixels, ``scores`` (B, N), ``p_class`` (B, N, K), ``values`` and ``value_errors``
-            (B, N, V).
+            (B, N, V), and of networks that give them ``masks`` (B, N, M, M).
         """
         found = self.detections(batch)
-        names = ("boxes", "scores", "p_class", "values", "value_errors")
+        names = ["boxes", "scores", "p_class", "values", "value_errors"]
+        names += ["masks"] if self.needs_masks else []
         return {
             name: nn.utils.rnn.pad_sequence(
                 [torch.from_numpy(np.ascontiguousarray(getattr(each, name), np.float32)) for each in found],

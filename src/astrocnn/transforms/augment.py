@@ -128,8 +128,13 @@ class Augment:
             kept &= seen >= WHOLE
         if self.cut_boxes == "clip":
             boxes = clip_boxes(boxes, shape)
-        boxes = torch.where(kept[..., None], boxes, torch.nan)
-        return batch | {"boxes": boxes, "box_labels": batch["box_labels"].where(kept, -1)}
+        left = {
+            "boxes": torch.where(kept[..., None], boxes, torch.nan),
+            "box_labels": batch["box_labels"].where(kept, -1),
+        }
+        if "box_numbers" in batch:
+            left["box_numbers"] = batch["box_numbers"].where(kept, 0)
+        return batch | left
 
     def exact_views(self, batch: Batch) -> Iterator[Batch]:
         """The batch in each orientation that training met and that needs no interpolation, as it stands first."""

@@ -1,0 +1,68 @@
+"""The task of detection: what a network that learns pixels asks of its data."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from astrocnn.batch import DataSpec
+from astrocnn.errors import DataError
+from astrocnn.networks.torchvision_detectors import FasterRCNN, MaskRCNN
+from astrocnn.tasks.detection import DetectionTask
+from astrocnn.transforms.normalize import Normalize
+
+
+def task(kind: type = MaskRCNN, **options) -> DetectionTask:
+    torch.manual_seed(0)
+    network = kind(in_channels=2, n_outputs=7, most=20, **options)
+    return DetectionTask(
+        classes=["star", "galaxy"], box_values=[], network=network, loss=torch.nn.Identity(), threshold=0.05,
+        optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
+    )  # fmt: skip
+
+
+def batch() -> dict[str, torch.Tensor]:
+    image = torch.randn(2, 2, 64, 64, generator=torch.Generator().manual_seed(0))
+    instances = torch.zeros(2, 64, 64, dtype=torch.int64)
+    instances[:, 20:32, 10:25] = 3
+    boxes = torch.tensor([[9.5, 19.5, 24.5, 31.5]]).expand(2, 1, 4)
+    labels, numbers = torch.ones(2, 1, dtype=torch.int64), torch.full((2, 1), 3)
+    truth = {"boxes": boxes, "box_labels": labels, "box_numbers": numbers, "instances": instances}
+    return {"image": image, "valid": image > -9, "index": torch.arange(2), **truth}
+
+
+def test_data_without_pixels_of_objects_are_refused() -> None:
+    boxes = DataSpec(("g",), (1, 64, 64), ("star",), box_values=())
+    with pytest.raises(DataError, match=r"MaskRCNN learns the pixels .* data\.instances\.files=.* 'number'"):
+        DetectionTask.check_network(MaskRCNN, boxes)
+    DetectionTask.check_network(FasterRCNN, boxes)
+    DetectionTask.check_network(
+        MaskRCNN, DataSpec(("g",), (1, 64, 64), ("star",), box_values=(), maps={"instances": (64, 64)})
+    )
+    without = {key: value for key, value in batch().items() if key not in ("instances", "box_numbers")}
+    with pytest.raises(DataError, match="MaskRCNN learns the pixels of objects; give it their map"):
+        task(mask_layers=(8,)).compute_loss(without)
+
+
+def test_numbers_that_no_map_holds_are_refused() -> None:
+    learner, sample = task(mask_layers=(8,)), batch()
+    learner.prepare(sample)
+    with pytest.raises(
+        DataError, match=r"no object of the training images has a pixel .* 'number' of data\.boxes"
+    ):
+        learner.prepare(sample | {"box_numbers": torch.full((2, 1), 4)})
+
+
+def test_predictions_have_masks_where_the_network_gives_them() -> None:
+    learner = task(mask_layers=(8,)).eval()
+    learner.prepare(batch())
+    found = learner.detections(batch())
+    said = learner.predict(batch())
+    n = max(len(each) for each in found)
+    assert n > 0
+    assert said["masks"].shape == (2, n, 28, 28)
+    for each, masks in zip(found, said["masks"], strict=True):
+        np.testing.assert_array_equal(masks[: len(each)], each.masks)
+        assert masks[len(each) :].isnan().all()
+    assert "masks" not in task(FasterRCNN).eval().predict(batch())

@@ -133,7 +133,7 @@ class DetectionJudge(Judge):
         ids, parts = np.asarray(self.data.catalog["id"]), []
         for n, (found, row) in enumerate(zip(measured, scenes, strict=True)):
             table = Table({"id": np.full(len(found["x"]), ids[row])})
-            for name in ("number", "x", "y", "area_pix", "mag", "score"):
+            for name in ("number", "x", "y", "x_err", "y_err", "area_pix", "mag", "score"):
                 table[name] = found[name]
             for k, name in enumerate(("x0", "y0", "x1", "y1")):
                 table[name] = found["box"][:, k]

@@ -11,9 +11,9 @@ from astrocnn.inference.detected import measure_detections
 def test_positions_have_errors_and_those_without_pixels_none() -> None:
     rng = np.random.default_rng(0)
     y, x = np.indices((40, 50))
-    light = sum(
-        900 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) / 25 for a, b in ((30.2, 12.4), (12.1, 25.3))
-    )
+    light = np.zeros((40, 50))
+    for a, b in ((30.2, 12.4), (12.1, 25.3)):
+        light += 36 * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 8)
     image = (light + rng.normal(size=light.shape)).astype(np.float32)[None]
     boxes = np.array([[25, 7, 35, 17], [60, 50, 70, 60], [7, 20, 17, 30]], np.float32)
     n = len(boxes)

@@ -42,7 +42,7 @@ def windowed_centroids(
 
     def total(weight: Floats) -> Floats:
         """(N,) sums over each object's pixels."""
-        return np.bincount(key, weight, N)
+        return np.asarray(np.bincount(key, weight, N), dtype=np.float64)
 
     def mean(values: Floats, weight: Floats) -> Floats:
         """(N,) weighted means; NaN where the weights do not sum to anything positive."""

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from astrocnn.errors import DataError
-from astrocnn.functional import objects
+from astrocnn.functional import centroids
 from astrocnn.functional.objects import measure_objects
 
 
@@ -83,7 +83,7 @@ def test_few_iterations_reach_the_fixed_point(monkeypatch):
     image, labels, *_ = sources(flux=(60.0, 120.0))
     labels = np.where(np.roll(labels, 4, axis=1) > 0, 0, labels)  # whose left parts belong to others
     found = measure(image, labels)
-    monkeypatch.setattr(objects, "ITERATIONS", 200)
+    monkeypatch.setattr(centroids, "ITERATIONS", 200)
     for axis in "xy":
         assert np.median(np.abs(found[axis] - measure(image, labels)[axis])) < 0.002
 

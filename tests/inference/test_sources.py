@@ -145,7 +145,7 @@ def test_a_mosaic_without_sources_has_none(tmp_path: Path) -> None:
     assert not numbers.any()
     table = source_table(found, mosaic, classes=CLASSES, surface=(False, False))
     assert len(table) == 0
-    assert {"ra", "dec", "flux_b1", "flux_b2", "class", "p", "p_star"} <= set(table.colnames)
+    assert {"ra", "dec_err", "x_err", "flux_b1", "flux_b2", "class", "p", "p_star"} <= set(table.colnames)
 
 
 def test_fluxes_are_over_the_sky_and_gaps_are_none(tmp_path: Path) -> None:
@@ -192,3 +192,11 @@ def test_errors_of_fluxes_come_from_the_variance(tmp_path: Path, monkeypatch: py
     np.testing.assert_allclose(found["flux_err"][:, 0], 0.5 * np.sqrt(found["area_pix"]))
     table = source_table(found, mosaic, classes=CLASSES, surface=(False,))
     assert "flux_err_b1" in table.colnames
+    np.testing.assert_array_equal(table["x_err"], found["x_err"])
+    assert (table["x_err"] > 0).all()
+    assert (table["x_err"] < 0.2).all()
+    scale = np.hypot(1e-4, 3e-5) * 3600  # arcsec a pixel
+    total = np.hypot(table["x_err"], table["y_err"]) * scale
+    np.testing.assert_allclose(np.hypot(table["ra_err"], table["dec_err"]), total, rtol=1e-5)
+    assert [str(table[name].unit) for name in ("x_err", "ra_err", "dec_err")] == ["pix", "arcsec", "arcsec"]
+    assert table["ra_err"].description == "1 sigma of ra, times cos(dec), by the pixels' variances"

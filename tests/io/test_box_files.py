@@ -206,9 +206,10 @@ def test_regions_on_the_sky(tmp_path):
         [regions_file(tmp_path, drawn[:2]), regions_file(tmp_path, drawn[2:], "b.reg")], ids=["a", "b"]
     )
     assert table["id"].tolist() == ["a", "a", "b"]
-    expected = [[150.1, 2.1, 4, 4], [150.2, 2.2, 60, 3], [150.3, 2.3, 2, 4]]
+    expected = [[150.1, 2.1, 4, 4], [150.2, 2.2, 3, 60], [150.3, 2.3, 4, 2]]
     np.testing.assert_allclose(edges(table, SKY_BOX), expected, rtol=2e-5)
-    assert "on_sky" not in table.colnames
+    np.testing.assert_allclose(table["_angle_deg"], [0, 90, 90], atol=1e-4)
+    assert table["_ellipse"].tolist() == [True, False, True]
 
 
 def test_regions_without_text_have_no_class(tmp_path):

@@ -63,6 +63,7 @@ def check_mosaic(command: Callable[..., int], run: Path, folder: Path) -> None:
     task = astrocnn.load(run)
     said = task(np.asarray(fits.getdata(image), np.float32))
     assert len(found) == len(said)
+    assert (found["dec_err"] > 0).all()
     np.testing.assert_allclose(np.sort(found["score"]), np.sort(said.scores), atol=1e-4)
     there = truth[np.char.strip(truth["id"].astype(str)) == image.stem]
     places = [SkyCoord(table["ra"], table["dec"], unit="deg") for table in (found, there)]

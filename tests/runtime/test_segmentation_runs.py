@@ -82,6 +82,7 @@ def test_a_run_leaves_figures_tables_and_a_page(finished: Path) -> None:
     assert (finished / "report.html").stat().st_size > 10_000
     sources = read_table(finished / "sources.parquet")
     assert {"id", "x", "y", "flux_r", "label", "p_1", "true_number", "split"} <= set(sources.colnames)
+    assert np.isfinite(sources["x_err"]).all()
     n_scenes = sum(metrics["splits"][split]["n_scenes"] for split in ("test", "val"))
     assert len(Table.read(finished / "images.fits")) == n_scenes
 

@@ -21,8 +21,9 @@ from astrocnn.datasets.patterns import found
 from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError, listed
 from astrocnn.functional.boxes import box_centres, visible_fraction
-from astrocnn.io.box_files import BOX, SKY_BOX, read_boxes
+from astrocnn.io.box_files import BOX, read_boxes
 from astrocnn.io.layers import InstanceMap
+from astrocnn.io.sky_boxes import boxes_in_pixels
 from astrocnn.io.tables import column
 from astrocnn.io.tiles import image_hdus, select
 from astrocnn.io.wcs import SkyWcs
@@ -188,7 +189,6 @@ class BoxDataModule(CutoutDataModule):
         """Give boxes on the sky their pixels, by the WCS of each image."""
         for name in BOX:
             table[name] = np.full(len(table), np.nan)
-        sky = [np.asarray(table[name], dtype=np.float64) for name in SKY_BOX]
         hdu = self.hdu[0] if isinstance(self.hdu, Sequence) and not isinstance(self.hdu, str) else self.hdu
         for image in np.unique(np.asarray(table["_image"])):
             path = Path(self._held.files.paths[image][0])
@@ -198,10 +198,7 @@ class BoxDataModule(CutoutDataModule):
                     f"{path} has no WCS, but the boxes of {self.box_files} are on the sky; give them in pixels."
                 )
             rows = np.flatnonzero(np.asarray(table["_image"]) == image)
-            ra, dec, width, height = (values[rows] for values in sky)
-            x, y = wcs.pixel(ra, dec)
-            half = _half_sides(wcs.jacobian(x, y), width, height)
-            for name, values in zip(BOX, (x - half[0], y - half[1], x + half[0], y + half[1]), strict=True):
+            for name, values in zip(BOX, boxes_in_pixels(table[rows], wcs).T, strict=True):
                 table[name][rows] = values
 
     def _check(self, table: Table, boxes: NDArray[np.float64]) -> None:
@@ -274,17 +271,3 @@ def _wcs(path: Path, hdu: str | int | None) -> SkyWcs | None:
 
 def _said(box: NDArray[np.float64]) -> str:
     return "(" + ", ".join(f"{edge:g}" for edge in box) + ")"
-
-
-def _half_sides(
-    jacobian: NDArray[np.float64], width: NDArray[np.float64], height: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Half width and height in pixels (2, N) of the bounds of boxes along right ascension and declination.
-
-    Args:
-        jacobian: (N, 2, 2) degrees on the sky a pixel; rows are east and north.
-        width: (N,) arcsec.
-        height: (N,) arcsec.
-    """
-    inverse: NDArray[np.float64] = np.abs(np.linalg.inv(jacobian * 3600))
-    return 0.5 * (inverse @ np.stack([width, height], 1)[..., None])[..., 0].T

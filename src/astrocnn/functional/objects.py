@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from astrocnn.errors import DataError
+from astrocnn.functional.centroids import windowed_centroids
 
 __all__ = ["measure_objects"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ITERATIONS = 6  # of the windowed centroid; a Gaussian's error falls by far more than a half with each
-LEAST_WINDOW_PIX = 1.0
 MAD_TO_SIGMA = 1.4826
 
 
@@ -29,8 +28,10 @@ def measure_objects(
 
     The position is a windowed centroid (as XWIN of SExtractor) of the sum of the bands weighted by their inverse
     noise variances: the fixed point of x = Σ w s x / Σ w s under a Gaussian window w as wide as the object. Where
-    too little light is left for one, it is the mean position of the pixels. Fluxes are sums over the object's
-    valid pixels: light beyond its pixels, and that of a neighbour on them, is not accounted for.
+    too little light is left for one, it is the mean position of the pixels. Its error is that which the noise of the
+    pixels, taken as independent, makes (:func:`~astrocnn.functional.centroids.windowed_centroids`): by ``variance``,
+    else by the scatter of the sky, without that of the object's own light. Fluxes are sums over the object's valid
+    pixels: light beyond its pixels, and that of a neighbour on them, is not accounted for.
 
     Args:
         instances: (H, W) integers: 0 and below background, 1 and above objects.
@@ -40,10 +41,11 @@ def measure_objects(
         variance: (C, H, W) noise variance of the pixels in the flux unit's square.
 
     Returns:
-        Arrays of N objects by rising number: ``number``; ``x``, ``y`` in 0-based pixels; ``area_pix``; ``flux``
-        (N, C), NaN where no pixel of the band is valid; ``flux_err`` (N, C), where ``variance`` came; ``label``,
-        the class of greatest mean probability without the background; ``p_class`` (N, K), mean probabilities;
-        ``blended``, whether the object touches another.
+        Arrays of N objects by rising number: ``number``; ``x``, ``y`` in 0-based pixels; ``x_err``, ``y_err``, their
+        1σ errors in pixels, and ``xy_covariance`` in pixels² (NaN where neither variance nor sky says the noise);
+        ``area_pix``; ``flux`` (N, C), NaN where no pixel of the band is valid; ``flux_err`` (N, C), where ``variance``
+        came; ``label``, the class of greatest mean probability without the background; ``p_class`` (N, K), mean
+        probabilities; ``blended``, whether the object touches another.
 
     Raises:
         DataError: shapes that do not go together.
@@ -69,14 +71,21 @@ def measure_objects(
 
     seen = sums(usable.reshape(C, -1)) > 0
     noise2 = None if variance is None else np.where(usable, np.asarray(variance), 0).reshape(C, -1)
-    share = _band_weights(light, usable.reshape(C, -1), labels.ravel() <= 0, noise2)
+    share, sky_noise2 = _band_weights(light, usable.reshape(C, -1), labels.ravel() <= 0, noise2)
     combined = np.einsum("c,cp->p", share, light[:, place].astype(np.float64))
-    y, x = _centroids(combined, place // shape[1], place % shape[1], key, n_pix)
+    own_noise2 = (usable.reshape(C, -1) * sky_noise2[:, None] if noise2 is None else noise2)[share > 0]
+    combined_noise2 = np.einsum("c,cp->p", share[share > 0] ** 2, own_noise2[:, place].astype(np.float64))
+    (y, x), covariance = windowed_centroids(
+        combined, place // shape[1], place % shape[1], key, n_pix, variance=combined_noise2
+    )
     p_class = sums(chances.reshape(K, -1)) / n_pix[:, None]
     measured: dict[str, NDArray[Any]] = {
         "number": number.astype(np.int64),
         "x": x,
         "y": y,
+        "x_err": np.sqrt(covariance[:, 1, 1]),
+        "y_err": np.sqrt(covariance[:, 0, 0]),
+        "xy_covariance": covariance[:, 0, 1],
         "area_pix": n_pix.astype(np.int64),
         "flux": np.where(seen, sums(light), np.nan),
         "label": p_class[:, 1:].argmax(1) + 1,
@@ -90,8 +99,11 @@ def measure_objects(
 
 def _band_weights(
     light: NDArray[Any], usable: NDArray[np.bool_], sky: NDArray[np.bool_], noise2: NDArray[Any] | None
-) -> Floats:
-    """(C,) inverse noise variances that sum to 1; from the scatter of the sky where the variance is not known."""
+) -> tuple[Floats, Floats]:
+    """(C,) inverse noise variances that sum to 1, from the scatter of the sky where the variance is not known.
+
+    And (C,) these variances; NaN where no band has any.
+    """
     scatter = np.zeros(len(light))
     for band, (values, good) in enumerate(zip(light, usable, strict=True)):
         if noise2 is not None and good.any():
@@ -101,42 +113,9 @@ def _band_weights(
             scatter[band] = MAD_TO_SIGMA * np.median(np.abs(values - np.median(values)))
     known = scatter > 0
     if not known.any():  # noise-free images: all bands alike
-        return np.full(len(light), 1 / len(light))
+        return np.full(len(light), 1 / len(light)), np.full(len(light), np.nan)
     inverse = np.where(known, (scatter[known].min() / np.where(known, scatter, 1)) ** 2, 0)
-    return np.asarray(inverse / inverse.sum())
-
-
-def _centroids(light: Floats, row: Ints, column: Ints, key: Ints, n_pix: Ints) -> tuple[Floats, Floats]:
-    """Windowed centroids (N,) and (N,) of pixels (P,) with their light and the object each is of."""
-    N = len(n_pix)
-    axes = np.stack([row, column]).astype(np.float64)  # (2, P)
-
-    def mean(values: Floats, weight: Floats) -> Floats:
-        """(N,) weighted means; NaN where the weights do not sum to anything positive."""
-        total = np.bincount(key, weight, N)
-        return np.bincount(key, weight * values, N) / np.where(total > 0, total, np.nan)
-
-    middle = np.stack([np.bincount(key, axis, N) / n_pix for axis in axes])  # (2, N)
-    positive = np.maximum(light, 0)
-    centre = np.stack([mean(axis, positive) for axis in axes])
-    centre = np.where(np.isfinite(centre), centre, middle)
-    radius2 = ((axes - centre[:, key]) ** 2).sum(0)
-    width2 = np.nan_to_num(mean(radius2, positive) / 2, nan=LEAST_WINDOW_PIX**2)
-    width2 = np.clip(width2, LEAST_WINDOW_PIX**2, None)
-    edges = [
-        (np.full(N, np.inf), np.full(N, -np.inf)) for _ in axes
-    ]  # no centre leaves the box of its pixels
-    for axis, (low, high) in zip(axes, edges, strict=True):
-        np.minimum.at(low, key, axis)
-        np.maximum.at(high, key, axis)
-    for _ in range(ITERATIONS):
-        away = axes - centre[:, key]
-        window = light * np.exp(-0.5 * (away**2).sum(0) / width2[key])
-        # Under a window as wide as the object the mean lies half as far out as the object: twice the step.
-        step = np.stack([2 * mean(axis, window) for axis in away])
-        moved = centre + np.where(np.isfinite(step), step, 0)
-        centre = np.stack([np.clip(c, low, high) for c, (low, high) in zip(moved, edges, strict=True)])
-    return centre[0], centre[1]
+    return np.asarray(inverse / inverse.sum()), scatter**2
 
 
 def _touching(labels: NDArray[Any]) -> NDArray[Any]:

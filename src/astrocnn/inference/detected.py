@@ -32,7 +32,7 @@ def measure_detections(
         The columns of :func:`~astrocnn.functional.objects.measure_objects` in the order of the detections, (N, ...),
         their classes those of the network, counted from 1 (0 is the background), with ``score``, ``box`` (N, 4),
         ``values`` and ``value_errors`` (N, V); and the instance map (H, W). A detection that has no pixel of its own
-        has the centre of its box, no area and no flux.
+        has the centre of its box without an error, no area and no flux.
     """
     shape = (image.shape[-2], image.shape[-1])
     if found.masks is None:
@@ -47,6 +47,7 @@ def measure_detections(
         "number": np.arange(1, n + 1),
         "x": found.x.astype(np.float64),
         "y": found.y.astype(np.float64),
+        **{name: np.full(n, np.nan) for name in ("x_err", "y_err", "xy_covariance")},
         "area_pix": np.zeros(n, np.int64),
         "flux": np.full((n, len(image)), np.nan),
         "blended": np.zeros(n, bool),

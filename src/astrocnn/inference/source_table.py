@@ -9,8 +9,9 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaics import Mosaic
+from astrocnn.io.wcs import SkyWcs
 
-__all__ = ["source_table"]
+__all__ = ["sky_errors", "source_table"]
 
 
 def source_table(
@@ -25,17 +26,29 @@ def source_table(
         surface: whether the values of each band are a surface brightness, of which a sum over pixels is no flux yet.
 
     Returns:
-        ``number`` (that of the instance map), ``ra`` and ``dec`` (degrees, ICRS; without a WCS neither), ``x``, ``y``
-        (0-based pixels), ``area_pix``, ``area_arcsec2``, ``flux_<band>`` and, of known variances, ``flux_err_<band>``,
-        ``class``, ``p`` (of that class) and ``p_<class>`` (means over the source's pixels), ``blended``.
+        ``number`` (that of the instance map), ``ra`` and ``dec`` (degrees, ICRS) with ``ra_err`` and ``dec_err`` (1σ,
+        arcsec on the sky: that of ``ra`` holds cos dec; without a WCS none of them), ``x``, ``y`` (0-based pixels)
+        with ``x_err`` and ``y_err`` (1σ), ``area_pix``, ``area_arcsec2``, ``flux_<band>`` and, of known variances,
+        ``flux_err_<band>``, ``class``, ``p`` (of that class) and ``p_<class>`` (means over the source's pixels),
+        ``blended``.
     """
+    noise = "the pixels' variances" if "flux_err" in found else "the scatter of the sky"
     table = Table({"number": found["number"]})
     if mosaic.wcs is not None:
         ra, dec = mosaic.wcs.sky(found["x"], found["y"])
         table["ra"] = Column(ra, unit="deg", description="right ascension, ICRS")
         table["dec"] = Column(dec, unit="deg", description="declination, ICRS")
+        east, north = sky_errors(found, mosaic.wcs)
+        table["ra_err"] = Column(
+            east, unit="arcsec", description=f"1 sigma of ra, times cos(dec), by {noise}"
+        )
+        table["dec_err"] = Column(north, unit="arcsec", description=f"1 sigma of dec, by {noise}")
     table["x"] = Column(found["x"], unit="pix", description="column, the first is 0")
     table["y"] = Column(found["y"], unit="pix", description="row, the first is 0")
+    for name in ("x", "y"):
+        table[f"{name}_err"] = Column(
+            found[f"{name}_err"], unit="pix", description=f"1 sigma of {name}, by {noise}"
+        )
     table["area_pix"] = found["area_pix"]
     if mosaic.wcs is not None:
         one = mosaic.wcs.pixel_area_arcsec2(found["x"], found["y"])
@@ -50,6 +63,23 @@ def source_table(
         table[f"p_{name}"] = found["p_class"][:, n]
     table["blended"] = found["blended"]
     return table
+
+
+def sky_errors(
+    found: dict[str, NDArray[Any]], wcs: SkyWcs
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Errors (N,) and (N,) to the east and to the north, in arcsec on the sky, of positions in pixels.
+
+    Args:
+        found: ``x``, ``y``, ``x_err``, ``y_err`` in pixels and ``xy_covariance`` in pixels², of N sources.
+        wcs: of these pixels.
+    """
+    step = 3600 * wcs.jacobian(found["x"], found["y"])  # (N, 2, 2) arcsec a pixel
+    mixed = found["xy_covariance"]
+    rows = [[found["x_err"] ** 2, mixed], [mixed, found["y_err"] ** 2]]
+    variance = np.einsum("nij,jkn,nik->in", step, np.array(rows), step)  # (2, N)
+    east, north = np.sqrt(np.maximum(variance, 0))
+    return east, north
 
 
 def _unit(text: str | None, surface: bool) -> units.UnitBase | None:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Table, vstack
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed, reason
+from astrocnn.io.region_boxes import read_regions
+from astrocnn.io.sky_boxes import BOX, SKY_BOX
 from astrocnn.io.tables import column, read_table
 
 __all__ = ["BOX", "SKY_BOX", "read_boxes"]
 
 Floats = NDArray[np.float64]
-BOX = ("x0", "y0", "x1", "y1")
-SKY_BOX = ("ra", "dec", "width_arcsec", "height_arcsec")
 # ways in which tables say where a box is, by the names of four columns; the first that a table has is taken
 EDGES = ("xmin", "ymin", "xmax", "ymax")  # first and last pixel, 0-based
 SEXTRACTOR = ("XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE")  # the same, 1-based
@@ -45,14 +45,13 @@ def read_boxes(
 
     Returns:
         A table with ``id`` (str, of the image), ``x0``, ``y0``, ``x1``, ``y1`` in pixels (edges; the centre of the
-        first pixel is (0, 0)) or ``ra``, ``dec`` (degrees, ICRS), ``width_arcsec``, ``height_arcsec``, and all other
-        columns.
+        first pixel is (0, 0)) or those of :func:`astrocnn.io.sky_boxes.boxes_in_pixels`, and all other columns.
 
     Raises:
         DataError: no such file, columns that say no box, or regions that have no extent.
     """
     if not isinstance(path, str | os.PathLike):
-        return _regions(path, list(ids or []))
+        return read_regions(path, list(ids or []))
     if str(path).lower().endswith(".json"):
         return _coco(Path(path).expanduser())
     table = read_table(path)
@@ -126,71 +125,3 @@ def _stem(name: str) -> str:
     for suffix in (".gz", ".fz", ".bz2", ".xz"):
         name = name.removesuffix(suffix)
     return name.rpartition(".")[0] or name
-
-
-def _regions(paths: Sequence[str], ids: Sequence[str]) -> Table:
-    """Circles, ellipses and boxes of DS9; the class, where any has one, is the region's tag, else its text."""
-    try:
-        from regions import Regions
-    except ImportError as error:
-        raise DataError(
-            "region files are read by the package regions: pip install 'astrocnn[vo]', or give a table."
-        ) from error
-    tables = []
-    for path, key in zip(paths, ids, strict=True):
-        try:
-            found = list(Regions.read(path, format="ds9"))
-        except Exception as error:  # the package raises many kinds
-            raise DataError(
-                f"{path} cannot be read as regions of DS9: {reason(error)}; check the file."
-            ) from error
-        rows = [_region(region, path) for region in found]
-        on_sky = {len(row) == 6 for row in rows}
-        if len(on_sky) > 1:
-            raise DataError(f"{path} has regions in pixels and others on the sky; give all in one system.")
-        names = (*(SKY_BOX if on_sky == {True} else BOX), "label", *(["on_sky"] if on_sky == {True} else []))
-        columns = {name: [row[n] for row in rows] for n, name in enumerate(names)}
-        columns.pop("on_sky", None)
-        tables.append(
-            Table({"id": np.full(len(rows), key), **{name: np.array(of) for name, of in columns.items()}})
-        )
-    filled = [table for table in tables if len(table)]
-    if not filled:
-        raise DataError(f"the region files ({listed(paths, most=3)}) hold no region.")
-    if len({"ra" in table.colnames for table in filled}) > 1:
-        raise DataError("some region files are in pixels and others on the sky; give all in one system.")
-    joined = vstack(filled, metadata_conflicts="silent")
-    if not any(joined["label"]):  # without any text all are of one class
-        joined.remove_column("label")
-    return joined
-
-
-def _region(region: Any, path: str) -> tuple[Any, ...]:
-    """Bounds of a region and its class; of one on the sky centre, sizes in arcsec, class, and True."""
-    sides = _sides(region)
-    if sides is None:
-        raise DataError(
-            f"{path}: a {type(region).__name__} has no extent; use circles, ellipses or boxes around the objects."
-        )
-    tags = region.meta.get("tag") or [region.meta.get("text") or ""]
-    label = str(tags[0] if isinstance(tags, list | tuple) else tags)
-    if hasattr(region.center, "icrs"):
-        place = region.center.icrs
-        width, height = (float(side.to_value("arcsec")) for side in sides)
-        return float(place.ra.deg), float(place.dec.deg), width, height, label, True
-    width, height = (float(side) for side in sides)
-    x, y = float(region.center.x), float(region.center.y)
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2, label
-
-
-def _sides(region: Any) -> tuple[Any, Any] | None:
-    """Width and height of what encloses a turned ellipse or box."""
-    if hasattr(region, "radius"):
-        return 2 * region.radius, 2 * region.radius
-    if not hasattr(region, "width"):
-        return None
-    cos, sin = abs(np.cos(region.angle)), abs(np.sin(region.angle))
-    if "Ellipse" in type(region).__name__:
-        wide, high = ((region.width * a) ** 2 + (region.height * b) ** 2 for a, b in ((cos, sin), (sin, cos)))
-        return np.sqrt(wide), np.sqrt(high)
-    return region.width * cos + region.height * sin, region.width * sin + region.height * cos

@@ -1,16 +1,13 @@
 """How detections are measured and shown."""
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from torchmetrics.detection import MeanAveragePrecision
 
 from astrocnn.batch import Batch, to_device
 from astrocnn.datamodules.boxes import BoxDataModule
@@ -23,6 +20,7 @@ from astrocnn.inference.detected import measure_detections
 from astrocnn.progress import track
 from astrocnn.report.detection_page import write_detection_report
 from astrocnn.report.segmentation_terminal import print_segmentation
+from astrocnn.runtime.coco import coco_averages
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted
 from astrocnn.runtime.judge_segmentation import matching_radius_pix, overlaps
 from astrocnn.runtime.truth_objects import magnitude, reference_band
@@ -32,7 +30,6 @@ __all__ = ["DetectionJudge", "true_objects"]
 
 EXAMPLES = 6
 SHOWN = 3000  # points of a plot
-MOST_DETECTIONS = 2000  # of one image, for COCO's averages
 LOW_SCORE = 0.02  # from which on detections count for the average precision
 KEPT = ("number", "mag", "snr", "ignore", "scored", "blended")
 
@@ -141,7 +138,7 @@ class DetectionJudge(Judge):
         ids, parts = np.asarray(self.data.catalog["id"]), []
         for n, (found, row) in enumerate(zip(measured, scenes, strict=True)):
             table = Table({"id": np.full(len(found["x"]), ids[row])})
-            for name in ("number", "x", "y", "area_pix", "mag", "score"):
+            for name in ("number", "x", "y", "x_err", "y_err", "area_pix", "mag", "score"):
                 table[name] = found[name]
             for k, name in enumerate(("x0", "y0", "x1", "y1")):
                 table[name] = found["box"][:, k]
@@ -225,40 +222,3 @@ def true_objects(data: BoxDataModule, row: int) -> dict[str, NDArray[Any]]:
     values = [np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), np.nan) for name in data.box_values]
     stacked = np.stack(values, 1) if values else np.zeros((len(table), 0))
     return columns | {"box": boxes, "label": np.asarray(table["_label"]) + 1, "values": stacked}
-
-
-def coco_averages(found: list[Detections], true: list[Any], *, n_classes: int) -> dict[str, float | None]:
-    """COCO's average precisions, by the package that the field uses; objects to be ignored are crowds."""
-    every = [(found, true, "", n_classes), (found, true, "one", 1)]
-    said: dict[str, float | None] = {}
-    for of, there, kind, n in every:
-        metric = MeanAveragePrecision(
-            backend="faster_coco_eval", max_detection_thresholds=[1, 10, MOST_DETECTIONS]
-        )
-        for each, objects in zip(of, there, strict=True):
-            labels = each.labels if n > 1 else np.zeros(len(each), np.int64)
-            wanted = np.asarray(objects["label"]) - 1 if n > 1 else np.zeros(len(objects["label"]), np.int64)
-            metric.update(
-                [
-                    {
-                        "boxes": torch.from_numpy(each.boxes),
-                        "scores": torch.from_numpy(each.scores),
-                        "labels": torch.from_numpy(labels),
-                    }
-                ],
-                [
-                    {
-                        "boxes": torch.from_numpy(objects["box"].astype(np.float32)),
-                        "labels": torch.from_numpy(np.maximum(wanted, 0)),
-                        "iscrowd": torch.from_numpy(objects["ignore"].astype(np.int64)),
-                    }
-                ],
-            )
-        logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)  # it tells its table to everyone
-        values = metric.compute()
-        said |= (
-            {"ap_50": float(values["map_50"])}
-            if kind
-            else {name: float(values[name]) for name in ("map", "map_50")}
-        )
-    return said

@@ -140,7 +140,7 @@ class SegmentationJudge(Judge):
         parts = []
         for n, (found, row) in enumerate(zip(measured, scenes, strict=True)):
             table = Table({"id": np.full(len(found["x"]), ids[row])})
-            for name in ("number", "x", "y", "area_pix", "mag"):
+            for name in ("number", "x", "y", "x_err", "y_err", "area_pix", "mag"):
                 table[name] = found[name]
             for b, band in enumerate(bands):
                 table[f"flux_{band}"] = found["flux"][:, b]

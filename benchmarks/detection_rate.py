@@ -85,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mosaic = write(folder, pixels, tuple("griz"))
-        grid = grid_of(task, mosaic.shape)
+        grid = grid_of(task, mosaic.shape, blend=False)
         n_windows = len(grid.rows) * len(grid.columns)
         side = grid.rows[0].end - grid.rows[0].start
         first = task.inputs(task.batch_of(pixels[None, :, :side, :side], None))

@@ -123,6 +123,7 @@ def test_every_image_is_in_a_split_with_objects_or_without(folder):
 
 def test_the_objects_of_each_class_are_counted(folder):
     data = module(folder, objects())
+    data.setup()
     rows = np.array([1, 2, 4, 7])  # of the catalogue; image i has i % 4 objects, by turns galaxies and stars
     numbers = [int(str(name).removeprefix("c")) for name in data.catalog["id"][rows]]
     assert data.class_counts(rows) == {

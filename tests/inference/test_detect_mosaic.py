@@ -43,7 +43,7 @@ def random_task(image: np.ndarray) -> DetectionTask:
 def objects(task: DetectionTask, mosaic: Mosaic, **options: int) -> dict[str, np.ndarray]:
     batch = options.pop("batch_size", 1)
     with OpenMosaic(mosaic, Layers()) as pixels:
-        grid = grid_of(task, mosaic.shape, options.get("window"))
+        grid = grid_of(task, mosaic.shape, options.get("window"), blend=False)
         found = detect_mosaic(task, pixels, grid, n_bands=2, batch_size=batch)
     order = np.lexsort((found["box"][:, 0].round(2), found["box"][:, 1].round(2)))
     return {name: values[order] for name, values in found.items()}

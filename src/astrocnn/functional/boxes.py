@@ -144,8 +144,9 @@ def labels_of_boxes(boxes: NDArray[np.floating], shape: tuple[int, int]) -> NDAr
             continue
         away = ((np.arange(top, bottom) - y)[:, None] / b) ** 2 + ((np.arange(left, right) - x) / a) ** 2
         part = nearest[top:bottom, left:right]
-        row, column = min(max(round(y), top), bottom - 1), min(max(round(x), left), right - 1)
-        away[row - top, column - left] = min(away[row - top, column - left], 1e-3)
+        row, column = round(y), round(x)
+        if top <= row < bottom and left <= column < right:
+            away[row - top, column - left] = min(away[row - top, column - left], 1e-3)
         own = (away <= 1) & (away < part)
         part[own] = away[own]
         labels[top:bottom, left:right][own] = number

@@ -67,6 +67,10 @@ class Detections:
         """The first ``n``."""
         return self.where(np.arange(min(n, len(self))))
 
+    def moved(self, dx: float, dy: float) -> "Detections":
+        """The same in pixels of another image, whose first is at (−dx, −dy) of this one."""
+        return replace(self, boxes=self.boxes + np.array([dx, dy, dx, dy], np.float32))
+
     def scaled(self, mean: Floats, scale: Floats) -> "Detections":
         """The same with values in their units, where they are differences from ``mean`` in units of ``scale``, (V,)."""
         return replace(self, values=self.values * scale + mean, value_errors=self.value_errors * scale)
@@ -95,6 +99,7 @@ def of_grid(
         threshold: from 0 to 1.
     """
     masks = raw[..., :0]
+    channels = raw.movedim(1, -1)
     if reads == "yolo":
         score, boxes, p_class = yolo_cells(raw, image_size=image_size, n_classes=n_classes)
         found = score >= threshold
@@ -108,21 +113,22 @@ def of_grid(
         score = raw[:, 0].sigmoid()
         found = peaks(score, threshold=threshold)
         boxes = decode(raw, stride=stride)
-        channels = raw.movedim(1, -1)
-        p_class = channels[..., CELL : CELL + n_classes].softmax(-1)
-        values, log_deviation = (
+        p_class = channels[..., CELL : CELL + n_classes]
+        values, errors = (
             torch.split(channels[..., CELL + n_classes :], n_values, -1)
             if n_values
             else (channels[..., :0],) * 2
         )
-        errors = log_deviation.clamp(*LOG_DEVIATION).exp()
     which = found.nonzero(as_tuple=True)
     image = which[0].cpu().numpy()
-    own = [of[which].float().cpu().numpy() for of in (boxes, score, p_class, values, errors)]
+    own = [of[which].float() for of in (boxes, score, p_class, values, errors)]
+    if reads == "dense":  # of those that are found only
+        own[2], own[4] = own[2].softmax(-1), own[4].clamp(*LOG_DEVIATION).exp()
+    arrays = [of.cpu().numpy() for of in own]
     if cells := isqrt(masks.shape[-1]):
-        own.append(masks[which].reshape(-1, cells, cells).float().cpu().numpy())
+        arrays.append(masks[which].reshape(-1, cells, cells).float().cpu().numpy())
     ends = np.searchsorted(image, np.arange(len(raw) + 1))
-    return [Detections(*(of[a:b] for of in own)) for a, b in pairwise(ends)]
+    return [Detections(*(of[a:b] for of in arrays)) for a, b in pairwise(ends)]
 
 
 def kept(found: Detections, *, radius_pix: float, radius_share: float, most: int) -> Detections:

@@ -109,9 +109,9 @@ def cover(length: int, size: int, *, multiple: int, of: Seam, border: int = 0) -
         last = length if k == n - 1 else end - of.margin_pix
         rise = np.ones(last - first)
         blend = np.sin(0.5 * np.pi * (np.arange(of.ramp_pix) + 0.5) / of.ramp_pix) ** 2
-        if k > 0:
+        if k > 0 and of.ramp_pix:
             rise[: of.ramp_pix] = blend[: len(rise)]
-        if k < n - 1:
+        if k < n - 1 and of.ramp_pix:
             rise[-of.ramp_pix :] *= blend[::-1][-len(rise) :]
         spans.append((start, end, first, last, rise))
     total = np.zeros(length)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.functional.boxes import kept_by_distance, reach_of
+from astrocnn.functional.objects import thinned
 from astrocnn.functional.windows import Window
 from astrocnn.inference.detected import measure_detections
 from astrocnn.inference.mosaic import Grid
@@ -22,8 +23,7 @@ __all__ = ["detect_mosaic"]
 
 Array = NDArray[np.float32]
 Measured = dict[str, NDArray[Any]]
-MAD_TO_SIGMA = 1.4826
-SKY_PIXELS = 100_000  # behind the sky level of a window
+EDGE_PIX = 1  # around the boxes, where objects touch
 
 
 @dataclass(frozen=True)
@@ -136,20 +136,32 @@ def _own(
     image, variance = pixels[:n_bands], pixels[n_bands:]
     if found is None:
         found = task.nothing()
-    valid = np.isfinite(image)
-    measured, labels = measure_detections(
-        found, image - _sky(image, found.boxes), valid, variance=variance if len(variance) else None
-    )
-    del labels
     x, y = found.x + column.start, found.y + row.start
     mine = (x >= column.first) & (x < column.last) & (y >= row.first) & (y < row.last)
-    shift = np.array([column.start, row.start, column.start, row.start], np.float32)
+    left, top, right, bottom = _around(found.boxes[mine], image.shape[-2:])
+    part = (slice(None), slice(top, bottom), slice(left, right))
+    measured, _ = measure_detections(
+        found.moved(-left, -top),
+        image[part] - _sky(image, found.boxes),
+        np.isfinite(image[part]),
+        variance=variance[part] if len(variance) else None,
+    )
+    shift = np.array([column.start + left, row.start + top] * 2, np.float32)
     moved = {
-        "x": measured["x"] + column.start,
-        "y": measured["y"] + row.start,
+        "x": measured["x"] + column.start + left,
+        "y": measured["y"] + row.start + top,
         "box": measured["box"] + shift,
     }
     return {name: values[mine] for name, values in (measured | moved).items()}
+
+
+def _around(boxes: NDArray[np.floating], shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """First column and row, and those behind the last, of the pixels that hold these boxes (N, 4)."""
+    if not len(boxes):
+        return 0, 0, 1, 1
+    first = np.clip(np.floor(boxes[:, :2].min(0)).astype(int) - EDGE_PIX, 0, [shape[1] - 1, shape[0] - 1])
+    end = np.clip(np.ceil(boxes[:, 2:].max(0)).astype(int) + 1 + EDGE_PIX, first + 1, [shape[1], shape[0]])
+    return int(first[0]), int(first[1]), int(end[0]), int(end[1])
 
 
 def _sky(image: Array, boxes: NDArray[np.floating]) -> Array:
@@ -162,5 +174,5 @@ def _sky(image: Array, boxes: NDArray[np.floating]) -> Array:
         there = plane[blank & np.isfinite(plane)]
         there = there if len(there) else plane[np.isfinite(plane)]
         if len(there):
-            level[:] = np.median(there[:: max(1, len(there) // SKY_PIXELS)])
+            level[:] = np.median(thinned(there))
     return levels

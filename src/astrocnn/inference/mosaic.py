@@ -39,13 +39,14 @@ class Grid:
     exact: bool
 
 
-def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None) -> Grid:
+def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *, blend: bool = True) -> Grid:
     """The windows in which ``task`` is to see a mosaic.
 
     Args:
         task: whose network has ``multiple``, ``half_field`` and, where it uses no padding, ``border``.
         shape: rows and columns of the mosaic.
         window: rows and columns of a window; None takes 1024, more for networks that look far around.
+        blend: whether what comes out of neighbours is blended; otherwise each has its own part.
 
     Raises:
         ConfigError: such windows are larger than the mosaic, too small for the network, or of a size that it cannot
@@ -76,6 +77,7 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None) -
     one = max(shape) <= inner
     known = half_field if bounded else None
     of = Seam(0, 0) if one else seam(window, multiple=multiple, half_field=known, reach=reach or 0)
+    of = of if blend else Seam(of.margin_pix, 0)
     rows, columns = (cover(length, window, multiple=multiple, of=of, border=border) for length in shape)
     return Grid(rows, columns, border, one or bounded)
 

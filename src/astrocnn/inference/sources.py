@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
-from astrocnn.functional.objects import measure_objects
+from astrocnn.functional.objects import measure_objects, thinned
 from astrocnn.inference.map_planes import MapPlanes
 from astrocnn.inference.objects import find_objects, signal_to_noise
 from astrocnn.io.map_file import MapFile
@@ -24,7 +24,6 @@ HALO = 128  # pixels around a block that are looked at too
 MOST_HALO = 512  # where a source reaches further
 NEAR_PIX = 2.0  # a centre so near to a block's edge may be on the other side in the block there
 SAME = 0.5  # a source is one found before when that has this share of its pixels
-SKY_PIXELS = 100_000  # behind the sky level of a block
 
 
 @dataclass(frozen=True)
@@ -208,5 +207,5 @@ def _sky(image: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.fl
         if not len(blank):
             blank = plane[np.isfinite(plane)]
         if len(blank):
-            level[:] = np.median(blank[:: max(1, len(blank) // SKY_PIXELS)])
+            level[:] = np.median(thinned(blank))
     return levels

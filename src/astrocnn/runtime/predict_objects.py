@@ -39,7 +39,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
     folder = Path(cfg.output or "objects")
     own = choose("levels", str(cfg.levels), LEVELS)
     run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
-    grids = [grid_of(task, mosaic.shape, data.window) for mosaic in data.mosaics]
+    grids = [grid_of(task, mosaic.shape, data.window, blend=False) for mosaic in data.mosaics]
     say(task, saved, data, grids)
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
         catalog, regions = folder / f"{mosaic.name}_catalog{suffix}", folder / f"{mosaic.name}.reg"

@@ -98,7 +98,7 @@ def test_what_another_process_builds_stays(tmp_path: Path, images: str) -> None:
 
 
 def test_an_interrupted_packing_leaves_nothing(tmp_path: Path, images: str) -> None:
-    process = start(images, 8.0)
+    process = start(images, 60)
     until_reading(process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -132,7 +132,7 @@ def outputs_of(path, n, k, size):
     if path.stem == "yolo":
         return (n, k + 5, 2, 2)  # of two boxes
     if path.stem == "yolo_dense":
-        return (n, k, *(-(-side // 4) for side in size))
+        return (n, k, *(-(-side // OmegaConf.load(path).stride) for side in size))
     return (n, k, *size) if getattr(target_of(path), "per_pixel", False) else (n, k)
 
 

@@ -1,8 +1,12 @@
 """Boxes against torchvision, loops and drawings by hand."""
 
+import time
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 from torchvision.ops import box_area, box_iou, clip_boxes_to_image
 
 from astrocnn.functional.boxes import (
@@ -12,6 +16,7 @@ from astrocnn.functional.boxes import (
     kept_by_distance,
     labels_of_boxes,
     paired_iou,
+    seen_share,
     visible_fraction,
 )
 
@@ -27,6 +32,31 @@ def test_centres_and_back():
     assert centre.tolist() == [1.5, 2.0]
     assert sizes.tolist() == [4.0, 1.0]
     torch.testing.assert_close(from_centres(*box_centres(draw())), draw())
+
+
+def test_the_share_of_a_box_that_is_seen_is_counted_pixel_by_pixel():
+    generator = torch.Generator().manual_seed(1)
+    known = torch.rand(2, 20, 24, generator=generator) < 0.6
+    boxes = torch.stack([draw(60), draw(60) + 3.3])
+    boxes[0, 5] = torch.nan
+    share = seen_share(boxes, known)
+    y, x = torch.meshgrid(torch.arange(20), torch.arange(24), indexing="ij")
+    for image, number in np.ndindex(2, 60):
+        x0, y0, x1, y1 = boxes[image, number].tolist()
+        if np.isnan(x0):
+            assert share[image, number].isnan()
+            continue
+        own = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+        if x1 - x0 > 1 and y1 - y0 > 1:
+            expected = known[image][own].double().mean() if own.any() else torch.zeros(())
+            assert share[image, number].item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_a_box_within_a_pixel_sees_that_pixel():
+    known = torch.zeros(1, 4, 4, dtype=torch.bool)
+    known[0, 2, 1] = True
+    boxes = torch.tensor([[[0.6, 1.7, 0.9, 1.9], [1.6, 1.7, 1.9, 1.9], [8.0, 8.0, 9.0, 9.0]]])
+    assert seen_share(boxes, known).tolist() == [[1.0, 0.0, 0.0]]
 
 
 def test_iou_is_that_of_torchvision():
@@ -89,6 +119,8 @@ def test_what_is_dropped_drops_nothing():
 
 def test_exactly_a_radius_apart_is_apart():
     assert kept_by_distance(np.array([[0.0, 0], [2.0, 0]]), np.array([0.1, 0.9]), 2.0).tolist() == [1, 0]
+    three = np.array([[0.0, 0], [2.0, 0], [2.5, 0]])
+    assert kept_by_distance(three, np.array([0.2, 0.9, 0.1]), 2.0).tolist() == [1, 0]
 
 
 def test_of_equal_scores_the_first_stays():
@@ -96,6 +128,29 @@ def test_of_equal_scores_the_first_stays():
     assert kept_by_distance(centres, np.full(4, 0.5), 1.0).tolist() == [0]
     assert kept_by_distance(centres, np.array([0.5, 0.7, 0.7, 0.6]), 1.0).tolist() == [1]
     assert kept_by_distance(centres, np.full(4, 0.5), 0.0).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("width", [1024.0, 30.0, 1.0])
+def test_twenty_thousand_detections_are_thinned_at_once(width):
+    """Spread over an image, crowded, and all in one place, where pairs would be 200 million; many scores are equal."""
+    rng = np.random.default_rng(0)
+    centres, scores = rng.uniform(0, width, (20_000, 2)), rng.integers(0, 10, 20_000) / 10
+    radius = np.where(rng.random(20_000) < 0.5, 2.0, 3.0)
+    start = time.process_time()
+    kept = kept_by_distance(centres, scores, radius)
+    assert time.process_time() - start < 2.0
+    tracemalloc.start()
+    kept_by_distance(centres, scores, radius)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+    own = set(kept.tolist())
+    # what is kept is known by two facts: none of it lies within the radius of a better one, and all else does
+    near = cKDTree(centres[kept]).query_ball_point(centres, 3.0)
+    for row, others in enumerate(near):
+        better = kept[others]
+        better = better[(scores[better] > scores[row]) | ((scores[better] == scores[row]) & (better < row))]
+        covered = (np.hypot(*(centres[better] - centres[row]).T) < radius[better]).any()
+        assert covered != (row in own)
 
 
 def test_none_are_none():

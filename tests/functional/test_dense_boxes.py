@@ -138,6 +138,24 @@ def test_heat_of_many_is_that_of_its_parts():
     assert heat_of(boxes[:, :0], **options).shape == (2, *SHAPE)
 
 
+@pytest.mark.parametrize("stride", [1, 4])
+def test_heat_of_objects_of_any_size_is_that_of_whole_planes(stride):
+    """Points to galaxies larger than the image, some at its corners and borders."""
+    generator = torch.Generator().manual_seed(0)
+    centre = torch.rand(2, 40, 2, generator=generator) * torch.tensor([150.0, 90.0]) - 0.5
+    centre[:, :4] = torch.tensor([[-0.5, -0.5], [149.4, 89.4], [-0.5, 89.4], [149.4, 0.0]])
+    sizes = 10 ** (2.7 * torch.rand(2, 40, 2, generator=generator))
+    boxes = torch.cat([centre - sizes / 2, centre + sizes / 2], -1)
+    shape = (-(-90 // stride), -(-150 // stride))
+    y, x = (torch.arange(side) + 0.5 for side in shape)
+    at = ((centre + 0.5) / stride)[..., None]
+    deviation = (0.1 * sizes.prod(-1).sqrt() / stride).clamp_min(0.5)[..., None]
+    planes = [torch.exp(-(((of - at[:, :, k]) / deviation) ** 2) / 2) for k, of in enumerate((x, y))]
+    expected = (planes[1][..., :, None] * planes[0][..., None, :]).amax(1)
+    heat = heat_of(boxes, stride=stride, shape=shape, share=0.1, least=0.5)
+    torch.testing.assert_close(heat, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_peaks_are_as_high_as_their_neighbours():
     score = torch.tensor(
         [[[0.9, 0.2, 0.3, 0.3], [0.1, 0.8, 0.1, 0.1], [0.1, 0.1, 0.1, 0.4], [0.35, 0.1, 0.1, 0.1]]]

@@ -167,7 +167,7 @@ class BoxDataModule(CutoutDataModule):
         ids = np.asarray(table["id"]).astype(str).tolist()
         keys = [*dict.fromkeys(ids)]
         try:
-            number = dict(zip(keys, self._held.files.match(keys).file.tolist(), strict=True))
+            number = self._image_numbers(keys)
         except DataError as error:
             raise DataError(f"the column 'id' of {self.box_files}: {error}") from error
         of_image = np.array([number[key] for key in ids], dtype=np.int64)
@@ -185,8 +185,26 @@ class BoxDataModule(CutoutDataModule):
         self._check(table, boxes)
         return table
 
+    def _image_numbers(self, keys: list[str]) -> dict[str, int]:
+        """The image of each id, −1 for none: by the names of files, or by the ids of the rows of a stack."""
+        if self._stack is None:
+            return dict(zip(keys, self._held.files.match(keys).file.tolist(), strict=True))
+        rows = dict(zip(self._held.ids.tolist(), self._held.file.tolist(), strict=True))
+        if not rows.keys() & set(keys):
+            raise DataError(
+                f"none is that of an image: boxes have ids like {listed(keys, most=3)}, the rows of {self.images} like "
+                f"{listed(list(rows), most=3)}; give the id that data.catalog has for the row, or without a "
+                "catalogue the row's number, from 0."
+            )
+        return {key: rows.get(key, -1) for key in keys}
+
     def _placed(self, table: Table) -> None:
         """Give boxes on the sky their pixels, by the WCS of each image."""
+        if self._stack is not None:
+            raise DataError(
+                f"the boxes of {self.box_files} are on the sky, but the rows of the stack {self.images} have no WCS; "
+                "give the boxes in pixels."
+            )
         for name in BOX:
             table[name] = np.full(len(table), np.nan)
         hdu = self.hdu[0] if isinstance(self.hdu, Sequence) and not isinstance(self.hdu, str) else self.hdu

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = [
     "box_centres",
@@ -19,6 +19,7 @@ __all__ = [
     "move_boxes",
     "paired_iou",
     "reach_of",
+    "seen_share",
     "visible_fraction",
 ]
 
@@ -72,6 +73,29 @@ def visible_fraction(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
     return seen.clamp_min(0).prod(-1) / whole.prod(-1)
 
 
+def seen_share(boxes: Tensor, known: Tensor) -> Tensor:
+    """The share of the pixels of boxes that hold data, of those within the image; NaN where there is no box.
+
+    Args:
+        boxes: (B, N, 4); the pixels of a box are those whose centre is in it, and the one at its own centre.
+        known: (B, H, W) bool.
+
+    Returns:
+        (B, N) from 0 to 1; 0 of boxes outside of the image.
+    """
+    middle = box_centres(boxes)[0].round()
+    first = boxes[..., :2].ceil().minimum(middle)
+    last = boxes[..., 2:].floor().maximum(middle)
+    sides = torch.tensor([known.shape[2], known.shape[1]], device=boxes.device)  # along x, along y
+    first, end = (of.nan_to_num(0.0).long().clamp_min(0).minimum(sides) for of in (first, last + 1))
+    total = nn.functional.pad(known.long().cumsum(1).cumsum(2), (1, 0, 1, 0))  # (B, H + 1, W + 1)
+    image = torch.arange(len(boxes), device=boxes.device)[:, None]
+    (x0, y0), (x1, y1) = first.unbind(-1), end.unbind(-1)
+    seen = total[image, y1, x1] - total[image, y0, x1] - total[image, y1, x0] + total[image, y0, x0]
+    share = seen / (end - first).prod(-1).clamp_min(1)
+    return share.masked_fill(boxes.isnan().any(-1), torch.nan)
+
+
 def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
     """Intersection over union (...) of boxes (..., 4) with others, one by one."""
     low, high = boxes[..., :2].maximum(others[..., :2]), boxes[..., 2:].minimum(others[..., 2:])
@@ -108,17 +132,13 @@ def kept_by_distance(
     if not len(order):
         return order
     places = np.asarray(centres, dtype=np.float64)[order]
-    pairs = cKDTree(places).query_pairs(float(reach.max()), output_type="ndarray")
-    if not len(pairs):
-        return order
-    pairs.sort(axis=1)  # the better one first
-    apart = np.hypot(*(places[pairs[:, 0]] - places[pairs[:, 1]]).T)
-    pairs = pairs[apart < reach[pairs[:, 0]]]
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    kept = np.ones(len(order), dtype=bool)
-    for better, worse in pairs.tolist():
-        if kept[better]:
-            kept[worse] = False
+    tree, kept = cKDTree(places), np.ones(len(order), dtype=bool)
+    nearest = tree.query(places, k=[2], distance_upper_bound=float(reach.max()))[0][:, 0]
+    for best in np.flatnonzero(np.isfinite(nearest)).tolist():  # others have no neighbour
+        if kept[best]:
+            near = np.array(tree.query_ball_point(places[best], reach[best]))
+            apart = np.hypot(*(places[near] - places[best]).T)
+            kept[near[(apart < reach[best]) & (near > best)]] = False
     return order[kept]
 
 

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from astrocnn.functional.boxes import box_centres, from_centres
 
-__all__ = ["CELL", "LOG_DEVIATION", "Assigned", "assign", "decode", "heat_of", "peaks"]
+__all__ = ["AT_ONCE", "CELL", "LOG_DEVIATION", "Assigned", "assign", "decode", "heat_of", "peaks"]
 
 CELL = 5  # channels before those of the classes
 LOG_SIZE = (-4.0, 8.0)  # of a box, in cells
 LOG_DEVIATION = (-7.0, 7.0)  # of a value, in units of its scatter
-AT_ONCE = 256  # objects whose heat is drawn together
+AT_ONCE = 2**21  # values of what is drawn together
+REACH = 6  # deviations; farther out a Gaussian is less than the precision of float32
+LEAST_REACH = 4  # cells
 
 
 @dataclass(frozen=True)
@@ -79,18 +81,33 @@ def heat_of(boxes: Tensor, *, stride: int, shape: tuple[int, int], share: float,
         share: deviation of a Gaussian, of the geometric mean of width and height.
         least: the least deviation, in cells.
     """
-    height, width = shape
-    y = torch.arange(height, device=boxes.device) + 0.5
-    x = torch.arange(width, device=boxes.device) + 0.5
-    heat = boxes.new_zeros(len(boxes), height, width)
-    for part in torch.split(boxes, AT_ONCE, 1):
-        centre, sizes = _cells(part, stride), box_centres(part)[1]
-        deviation = (share * sizes.prod(-1).sqrt() / stride).clamp_min(least)[..., None]  # (B, n, 1)
-        along_x = torch.exp(-(((x - centre[..., :1]) / deviation) ** 2) / 2).nan_to_num(0.0)  # (B, n, w)
-        along_y = torch.exp(-(((y - centre[..., 1:]) / deviation) ** 2) / 2).nan_to_num(0.0)
-        if part.shape[1]:
-            heat = heat.maximum((along_y[..., :, None] * along_x[..., None, :]).amax(1))
+    centre, sizes = _cells(boxes, stride), box_centres(boxes)[1]
+    deviation = (share * sizes.prod(-1).sqrt() / stride).clamp_min(least)  # (B, N)
+    needed = REACH * deviation
+    heat = boxes.new_zeros(len(boxes), *shape)
+    near, far = 0, LEAST_REACH  # cells that are drawn around a centre: more for large objects
+    while near < max(shape):
+        last = far >= max(shape)
+        image, number = ((needed > near) & ((needed <= far) | last)).nonzero(as_tuple=True)
+        at_once = max(1, AT_ONCE // (2 * far + 1) ** 2)
+        for of in zip(torch.split(image, at_once), torch.split(number, at_once), strict=True):
+            _draw(heat, of[0], centre[of], deviation[of], min(far, max(shape)))
+        near, far = far, 2 * far
     return heat
+
+
+def _draw(heat: Tensor, image: Tensor, centre: Tensor, deviation: Tensor, reach: int) -> None:
+    """Raise ``heat`` (B, h, w) to Gaussians, as far as ``reach`` from the cells of their centres (P, 2)."""
+    around = torch.arange(-reach, reach + 1, device=heat.device)
+    places, weights = [], []
+    for axis, side in ((1, heat.shape[1]), (0, heat.shape[2])):  # rows, columns
+        cell = centre[:, axis, None].floor().long() + around  # (P, n)
+        away = (cell + 0.5 - centre[:, axis, None]) / deviation[:, None]
+        weights.append(torch.exp(-(away**2) / 2) * ((cell >= 0) & (cell < side)))
+        places.append(cell.clamp(0, side - 1))
+    place = (image[:, None] * heat.shape[1] + places[0])[:, :, None] * heat.shape[2] + places[1][:, None]
+    drawn = weights[0][:, :, None] * weights[1][:, None]  # (P, n, n)
+    heat.view(-1).scatter_reduce_(0, place.flatten(), drawn.flatten(), "amax")
 
 
 def decode(raw: Tensor, *, stride: int) -> Tensor:

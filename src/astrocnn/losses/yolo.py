@@ -93,6 +93,10 @@ class YoloLoss(nn.Module):
 
 def _turn_in_cell(cell: Tensor, counted: Tensor) -> Tensor:
     """How many counted objects of the same cell come before each, (P,); −1 for those that do not count."""
-    same = (cell[:, None] == cell[None]) & counted[None]
-    before = torch.ones_like(same).tril(-1)
-    return torch.where(counted, (same & before).sum(1), -1)
+    own = cell[counted]
+    order = own.argsort(stable=True)
+    sorted_cells = own[order]
+    turn = torch.full_like(cell, -1)
+    places = counted.nonzero()[:, 0][order]
+    turn[places] = torch.arange(len(own), device=cell.device) - torch.searchsorted(sorted_cells, sorted_cells)
+    return turn

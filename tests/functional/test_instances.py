@@ -123,6 +123,16 @@ def test_centres_too_near_to_a_higher_one_or_too_low_do_not_count():
     assert find_instances(p, heat, offset).max() == 2
 
 
+def test_the_centre_of_a_speck_does_not_put_that_of_an_object_aside():
+    p, centre = np.zeros((20, 20)), np.zeros((20, 20))
+    p[10:13, :9] = 1  # of two objects
+    centre[11, 1], centre[11, 8] = 0.8, 0.5
+    p[11, 10], centre[11, 10] = 1, 0.9  # one pixel, 2 pixels from a centre
+    found = find_instances(p, centre, np.zeros((2, 20, 20)), merge_pix=2.0)
+    assert found.max() == 2
+    assert found[11, 10] == 0
+
+
 def test_equal_neighbours_are_one_centre():
     p, _, offset = network_of(np.ones((20, 20), dtype=np.int64))
     heat = np.zeros((20, 20))

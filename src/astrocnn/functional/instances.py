@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from astrocnn.errors import ConfigError
-from astrocnn.functional.labels import TOUCHING, numbered, whole
+from astrocnn.functional.labels import TOUCHING, numbered, pieces_of, whole
 
 __all__ = ["find_instances", "instance_targets", "watershed_instances"]
 
@@ -118,7 +118,7 @@ def find_instances(
     """
     p, heat = np.nan_to_num(np.asarray(p_source)), np.nan_to_num(np.asarray(centre))
     shift = np.nan_to_num(np.asarray(offset, dtype=np.float32))
-    pieces, n_pieces = ndimage.label(p >= threshold, TOUCHING)
+    pieces, n_pieces = pieces_of(p >= threshold, least_pix)
     seeds = _seeds(np.where(pieces > 0, heat, -np.inf), least=centre_threshold, merge_pix=merge_pix)
     y, x = seeds.round().astype(np.intp).T
     of_piece = pieces[y, x]  # 0 for the middle of a plateau that is no source itself
@@ -167,7 +167,7 @@ def watershed_instances(
     Returns:
         (H, W) int32: 0 background, 1 to N objects in the order of their first pixels.
     """
-    source = np.nan_to_num(np.asarray(p_source)) >= threshold
+    source = pieces_of(np.nan_to_num(np.asarray(p_source)) >= threshold, least_pix)[0] > 0
     sigma = max(smoothing_pix, 0.3)  # below that no smoothing is left
     smooth = ndimage.gaussian_filter(np.nan_to_num(np.asarray(brightness, dtype=np.float64)), sigma)
     if smoothing_pix >= 0.3:

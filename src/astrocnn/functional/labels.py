@@ -4,11 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["TOUCHING", "numbered", "whole"]
+__all__ = ["TOUCHING", "numbered", "pieces_of", "whole"]
 
 Labels = NDArray[np.int32]
 
 TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that share a corner are connected
+
+
+def pieces_of(source: NDArray[np.bool_], least_pix: int) -> tuple[Labels, int]:
+    """The connected pieces (H, W) of some size that a mask consists of, numbered from 1, and how many these are."""
+    pieces, n_pieces = ndimage.label(source, TOUCHING)
+    large = np.bincount(pieces.ravel(), minlength=n_pieces + 1) >= least_pix
+    large[0] = False
+    names = np.where(large, large.cumsum(), 0).astype(np.int32)
+    return names[pieces], int(large.sum())
 
 
 def whole(labels: Labels, least_pix: int) -> Labels:
@@ -44,9 +53,8 @@ def whole(labels: Labels, least_pix: int) -> Labels:
     alone = np.zeros(labels.shape, dtype=bool)
     for window, part in loose:
         alone[window] |= part
-    groups, n_groups = ndimage.label(alone, TOUCHING)
-    large = np.bincount(groups.ravel(), minlength=n_groups + 1) >= least_pix
-    return np.where(alone & large[groups], groups + labels.max(), labels).astype(np.int32)
+    groups, _ = pieces_of(alone, least_pix)
+    return np.where(groups > 0, groups + labels.max(), labels).astype(np.int32)
 
 
 def numbered(labels: Labels) -> Labels:

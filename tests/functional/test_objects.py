@@ -117,6 +117,14 @@ def test_blended_objects_touch_at_an_edge_or_corner():
     np.testing.assert_array_equal(found["blended"], [True, True, True, True, False, False])
 
 
+def test_the_level_of_the_sky_is_taken_away_first():
+    image, labels, *_ = sources()
+    level = np.array([5.0] * len(image), np.float32)
+    expected, found = measure(image, labels), measure(image + level[:, None, None], labels, sky=level)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=2e-3, rtol=1e-3, err_msg=name)
+
+
 def test_bands_without_data_have_no_flux_and_maps_without_objects_no_rows():
     image, labels, *_ = sources(n=4)
     image[0] = np.nan

@@ -31,6 +31,11 @@ def terms(raw, boxes=BOXES, labels=LABELS, values=None, *, valid=None, n_classes
     )  # fmt: skip
 
 
+def decoded(raw, row, column):
+    """The box of one cell of the first image."""
+    return decode(raw[:1, :, row, column], torch.tensor([row]), torch.tensor([column]), stride=STRIDE)[0]
+
+
 def ciou(box, other):
     """Zheng et al. 2020, equations 5 to 10."""
     (x0, y0, x1, y1), (a0, b0, a1, b1) = box, other
@@ -45,7 +50,7 @@ def ciou(box, other):
 
 def test_boxes_are_compared_by_complete_iou():
     raw = draw()
-    said = torch.stack([decode(raw, stride=STRIDE)[0, row, column] for row, column in CELLS])
+    said = torch.stack([decoded(raw, row, column) for row, column in CELLS])
     expected = 2.0 * sum(1 - ciou(a, b) for a, b in zip(said.tolist(), BOXES.tolist(), strict=True)) / 3
     found = terms(raw)["boxes"]
     assert found.item() == pytest.approx(expected, rel=1e-4)
@@ -113,7 +118,7 @@ def test_the_score_may_be_the_overlap():
     expected = 0.0
     for (row, column), true in zip(CELLS, BOXES, strict=True):
         logit = raw[0, 0, row, column]
-        target = box_iou(decode(raw, stride=STRIDE)[0, row, column][None], true[None])[0, 0]
+        target = box_iou(decoded(raw, row, column)[None], true[None])[0, 0]
         assert target > 0
         for sign, wanted in ((1, target), (-1, torch.ones(()))):
             each = F.binary_cross_entropy_with_logits(logit, wanted) * (wanted - logit.sigmoid()).abs() ** 2
@@ -274,7 +279,6 @@ def test_descent_finds_the_objects():
         optimizer.step()
     score = raw[0, 0].sigmoid()
     assert {tuple(cell) for cell in (score > 0.5).nonzero().tolist()} == set(CELLS)
-    said = decode(raw, stride=STRIDE)[0]
     for (row, column), true, label in zip(CELLS, BOXES, LABELS, strict=True):
-        torch.testing.assert_close(said[row, column], true, atol=0.2, rtol=0)
+        torch.testing.assert_close(decoded(raw, row, column), true, atol=0.2, rtol=0)
         assert raw[0, 5 : 5 + K, row, column].argmax() == label

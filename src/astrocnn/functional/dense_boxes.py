@@ -110,16 +110,10 @@ def _draw(heat: Tensor, image: Tensor, centre: Tensor, deviation: Tensor, reach:
     heat.view(-1).scatter_reduce_(0, place.flatten(), drawn.flatten(), "amax")
 
 
-def decode(raw: Tensor, *, stride: int) -> Tensor:
-    """The boxes (B, h, w, 4) in pixels of raw outputs (B, 5 + ..., h, w)."""
-    height, width = raw.shape[-2:]
-    y, x = torch.meshgrid(
-        torch.arange(height, device=raw.device), torch.arange(width, device=raw.device), indexing="ij"
-    )
-    cell = torch.stack([x, y], -1) + 0.5  # (h, w, 2)
-    of = raw[:, 1:CELL].movedim(1, -1).float()
-    centre = (cell + of[..., :2]) * stride - 0.5
-    return from_centres(centre, of[..., 2:].clamp(*LOG_SIZE).exp() * stride)
+def decode(raw: Tensor, row: Tensor, column: Tensor, *, stride: int) -> Tensor:
+    """The boxes (P, 4) in pixels of cells, from their raw outputs (P, 5 + ...), their rows and their columns (P,)."""
+    centre = (torch.stack([column, row], -1) + 0.5 + raw[:, 1:3].float()) * stride - 0.5
+    return from_centres(centre, raw[:, 3:CELL].float().clamp(*LOG_SIZE).exp() * stride)
 
 
 def peaks(score: Tensor, *, threshold: float) -> Tensor:

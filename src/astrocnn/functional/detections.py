@@ -98,36 +98,26 @@ def of_grid(
         n_values: V.
         threshold: from 0 to 1.
     """
-    masks = raw[..., :0]
-    channels = raw.movedim(1, -1)
     if reads == "yolo":
         score, boxes, p_class = yolo_cells(raw, image_size=image_size, n_classes=n_classes)
-        found = score >= threshold
-        values = errors = raw.new_zeros(*score.shape, 0)
+        which = (score >= threshold).nonzero(as_tuple=True)
+        own = [boxes[which], score[which], p_class[which], *(raw.new_zeros(len(which[0]), 0),) * 2]
     elif reads == "detections":
-        boxes, score, p_class = raw[..., :4], raw[..., 4], raw[..., CELL : CELL + n_classes]
-        found = score >= threshold
-        masks = raw[..., CELL + n_classes :]  # (B, n, M * M)
-        values = errors = raw[..., :0]
+        which = (raw[..., 4] >= threshold).nonzero(as_tuple=True)
+        row = raw[which]
+        values = row[:, :0]
+        own = [row[:, :4], row[:, 4], row[:, CELL : CELL + n_classes], values, values]
+        if cells := isqrt(raw.shape[-1] - CELL - n_classes):
+            own.append(row[:, CELL + n_classes :].reshape(-1, cells, cells))
     else:
         score = raw[:, 0].sigmoid()
-        found = peaks(score, threshold=threshold)
-        boxes = decode(raw, stride=stride)
-        p_class = channels[..., CELL : CELL + n_classes]
-        values, errors = (
-            torch.split(channels[..., CELL + n_classes :], n_values, -1)
-            if n_values
-            else (channels[..., :0],) * 2
-        )
-    which = found.nonzero(as_tuple=True)
-    image = which[0].cpu().numpy()
-    own = [of[which].float() for of in (boxes, score, p_class, values, errors)]
-    if reads == "dense":  # of those that are found only
-        own[2], own[4] = own[2].softmax(-1), own[4].clamp(*LOG_DEVIATION).exp()
-    arrays = [of.cpu().numpy() for of in own]
-    if cells := isqrt(masks.shape[-1]):
-        arrays.append(masks[which].reshape(-1, cells, cells).float().cpu().numpy())
-    ends = np.searchsorted(image, np.arange(len(raw) + 1))
+        which = peaks(score, threshold=threshold).nonzero(as_tuple=True)
+        cell = raw.movedim(1, -1)[which]  # (P, 5 + K + 2V)
+        p_class, values, log_deviations = torch.split(cell[:, CELL:], [n_classes, n_values, n_values], 1)
+        deviations = log_deviations.clamp(*LOG_DEVIATION).exp()
+        own = [decode(cell, *which[1:], stride=stride), score[which], p_class.softmax(-1), values, deviations]
+    ends = np.searchsorted(which[0].cpu().numpy(), np.arange(len(raw) + 1))
+    arrays = [of.float().cpu().numpy() for of in own]
     return [Detections(*(of[a:b] for of in arrays)) for a, b in pairwise(ends)]
 
 

@@ -7,14 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from astrocnn.errors import DataError
 from astrocnn.functional.centroids import windowed_centroids
+from astrocnn.functional.sky_level import pixels_of
 
-__all__ = ["measure_objects", "thinned"]
+__all__ = ["measure_objects"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAD_TO_SIGMA = 1.4826
-SKY_PIXELS = 100_000
 
 
 def measure_objects(
@@ -23,6 +23,7 @@ def measure_objects(
     valid: ArrayLike,
     p: ArrayLike,
     *,
+    sky: ArrayLike | None = None,
     variance: ArrayLike | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Positions, fluxes and classes of the objects of an instance map, each from its own pixels.
@@ -36,9 +37,10 @@ def measure_objects(
 
     Args:
         instances: (H, W) integers: 0 and below background, 1 and above objects.
-        image: (C, H, W) flux over the sky, in any unit.
+        image: (C, H, W) flux, in any unit.
         valid: (C, H, W) bool; NaN is not valid either.
         p: (K, H, W) class probabilities, class 0 being the background.
+        sky: (C,) level of the sky in ``image``; None takes 0.
         variance: (C, H, W) noise variance of the pixels in the flux unit's square.
 
     Returns:
@@ -51,7 +53,8 @@ def measure_objects(
     Raises:
         DataError: shapes that do not go together.
     """
-    labels, flux, mask, chances = (np.asarray(a) for a in (instances, image, valid, p))
+    labels, flux, chances = (np.asarray(a) for a in (instances, image, p))
+    mask = np.asarray(valid, dtype=bool)
     shape = labels.shape
     if len(shape) != 2 or mask.shape != flux.shape or {flux.shape[1:], chances.shape[1:]} != {shape}:
         raise DataError(
@@ -60,26 +63,33 @@ def measure_objects(
         )
     place = np.flatnonzero(labels > 0)
     number, key = np.unique(labels.ravel()[place], return_inverse=True)
-    N, C, K = len(number), len(flux), len(chances)
-    usable = mask.astype(bool) & np.isfinite(flux)
-    light = np.where(usable, flux, 0).reshape(C, -1)
+    N = len(number)
     n_pix = np.bincount(key, minlength=N)
+    spread = None if variance is None else np.asarray(variance)
+    share, sky_noise2 = _band_weights(labels, flux, mask, spread)
+
+    def inside(values: NDArray[Any]) -> NDArray[Any]:
+        """(planes, P) of maps (planes, H, W) the pixels of objects."""
+        return values.reshape(len(values), shape[0] * shape[1])[:, place]
 
     def sums(values: NDArray[Any]) -> Floats:
-        """(N, planes) sums over each object's pixels of maps (planes, H * W)."""
-        columns = [np.bincount(key, plane[place], N) for plane in values]
+        """(N, planes) sums of values (planes, P) over each object's pixels."""
+        columns = [np.bincount(key, plane, N) for plane in values]
         return np.stack(columns, axis=1) if columns else np.empty((N, 0))
 
-    seen = sums(usable.reshape(C, -1)) > 0
-    noise2 = None if variance is None else np.where(usable, np.asarray(variance), 0).reshape(C, -1)
-    share, sky_noise2 = _band_weights(light, usable.reshape(C, -1), labels.ravel() <= 0, noise2)
-    combined = np.einsum("c,cp->p", share, light[:, place].astype(np.float64))
-    own_noise2 = (usable.reshape(C, -1) * sky_noise2[:, None] if noise2 is None else noise2)[share > 0]
-    combined_noise2 = np.einsum("c,cp->p", share[share > 0] ** 2, own_noise2[:, place].astype(np.float64))
+    light = inside(flux)
+    usable = inside(mask) & np.isfinite(light)
+    level = 0 if sky is None else np.asarray(sky, dtype=light.dtype)[:, None]
+    light = np.where(usable, light - level, 0)
+    seen = sums(usable) > 0
+    noise2 = usable * sky_noise2[:, None] if spread is None else np.where(usable, inside(spread), 0)
+    combined = np.einsum("c,cp->p", share, light.astype(np.float64))
+    counted = share > 0
+    combined_noise2 = np.einsum("c,cp->p", share[counted] ** 2, noise2[counted].astype(np.float64))
     (y, x), covariance = windowed_centroids(
         combined, place // shape[1], place % shape[1], key, n_pix, variance=combined_noise2
     )
-    p_class = sums(chances.reshape(K, -1)) / n_pix[:, None]
+    p_class = sums(inside(chances)) / n_pix[:, None]
     measured: dict[str, NDArray[Any]] = {
         "number": number.astype(np.int64),
         "x": x,
@@ -93,35 +103,29 @@ def measure_objects(
         "p_class": p_class.astype(np.float32),
         "blended": np.isin(number, _touching(labels)),
     }
-    if noise2 is not None:
+    if spread is not None:
         measured["flux_err"] = np.where(seen, np.sqrt(sums(noise2)), np.nan)
     return measured
 
 
 def _band_weights(
-    light: NDArray[Any], usable: NDArray[np.bool_], sky: NDArray[np.bool_], noise2: NDArray[Any] | None
+    labels: NDArray[Any], flux: NDArray[Any], mask: NDArray[Any], variance: NDArray[Any] | None
 ) -> tuple[Floats, Floats]:
     """(C,) inverse noise variances that sum to 1, from the scatter of the sky where the variance is not known.
 
     And (C,) these variances; NaN where no band has any.
     """
-    scatter = np.zeros(len(light))
-    for band, (values, good) in enumerate(zip(light, usable, strict=True)):
-        if noise2 is not None and good.any():
-            scatter[band] = np.sqrt(np.median(thinned(noise2[band][good])))
-        elif (good & sky).any():
-            values = thinned(values[good & sky])
-            scatter[band] = MAD_TO_SIGMA * np.median(np.abs(values - np.median(values)))
+    scatter = np.zeros(len(flux))
+    for band, (values, good) in enumerate(zip(flux, mask, strict=True)):
+        if variance is not None and len(noise2 := pixels_of(variance[band], good)):
+            scatter[band] = np.sqrt(np.median(noise2))
+        elif len(sky := pixels_of(values, good & (labels <= 0))):
+            scatter[band] = MAD_TO_SIGMA * np.median(np.abs(sky - np.median(sky)))
     known = scatter > 0
     if not known.any():  # noise-free images: all bands alike
-        return np.full(len(light), 1 / len(light)), np.full(len(light), np.nan)
+        return np.full(len(flux), 1 / len(flux)), np.full(len(flux), np.nan)
     inverse = np.where(known, (scatter[known].min() / np.where(known, scatter, 1)) ** 2, 0)
     return np.asarray(inverse / inverse.sum()), scatter**2
-
-
-def thinned(values: NDArray[Any]) -> NDArray[Any]:
-    """Some hundred thousand of the values (N,), evenly chosen: as many as a median of pixels needs."""
-    return values[:: max(1, len(values) // SKY_PIXELS)]
 
 
 def _touching(labels: NDArray[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.functional.boxes import kept_by_distance, reach_of
-from astrocnn.functional.objects import thinned
+from astrocnn.functional.sky_level import sky_level
 from astrocnn.functional.windows import Window
 from astrocnn.inference.detected import measure_detections
 from astrocnn.inference.mosaic import Grid
@@ -142,8 +142,9 @@ def _own(
     part = (slice(None), slice(top, bottom), slice(left, right))
     measured, _ = measure_detections(
         found.moved(-left, -top),
-        image[part] - _sky(image, found.boxes),
+        image[part],
         np.isfinite(image[part]),
+        sky=sky_level(image, _blank(found.boxes, (image.shape[-2], image.shape[-1]))),
         variance=variance[part] if len(variance) else None,
     )
     shift = np.array([column.start + left, row.start + top] * 2, np.float32)
@@ -164,15 +165,9 @@ def _around(boxes: NDArray[np.floating], shape: tuple[int, int]) -> tuple[int, i
     return int(first[0]), int(first[1]), int(end[0]), int(end[1])
 
 
-def _sky(image: Array, boxes: NDArray[np.floating]) -> Array:
-    """The level (C, 1, 1) of the pixels of each band in no box."""
-    blank = np.ones(image.shape[-2:], bool)
+def _blank(boxes: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which pixels (H, W) are in no box."""
+    blank = np.ones(shape, bool)
     for x0, y0, x1, y1 in np.nan_to_num(boxes).round().astype(int).tolist():
         blank[max(y0, 0) : max(y1 + 1, 0), max(x0, 0) : max(x1 + 1, 0)] = False
-    levels = np.zeros((len(image), 1, 1), np.float32)
-    for level, plane in zip(levels, image, strict=True):
-        there = plane[blank & np.isfinite(plane)]
-        there = there if len(there) else plane[np.isfinite(plane)]
-        if len(there):
-            level[:] = np.median(thinned(there))
-    return levels
+    return blank

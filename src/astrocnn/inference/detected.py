@@ -18,14 +18,16 @@ def measure_detections(
     image: NDArray[np.floating],
     valid: NDArray[np.bool_],
     *,
+    sky: NDArray[np.floating] | None = None,
     variance: NDArray[np.floating] | None = None,
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
     """Positions, fluxes and areas of detections, each from the pixels of its mask, or else of the ellipse in its box.
 
     Args:
         found: N detections.
-        image: (C, H, W) flux over the sky.
+        image: (C, H, W) flux.
         valid: (C, H, W).
+        sky: (C,) its level in ``image``; None takes 0.
         variance: (C, H, W).
 
     Returns:
@@ -40,7 +42,7 @@ def measure_detections(
     else:
         labels = labels_of_masks(found.boxes, found.masks, shape)
     hot = np.zeros((2, *shape), np.float32)  # classes come from the network
-    seen = measure_objects(labels, image, valid, hot, variance=variance)
+    seen = measure_objects(labels, image, valid, hot, sky=sky, variance=variance)
     rows = seen["number"] - 1
     n = len(found)
     measured: dict[str, NDArray[Any]] = {

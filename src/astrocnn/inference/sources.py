@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
-from astrocnn.functional.objects import measure_objects, thinned
+from astrocnn.functional.objects import measure_objects
+from astrocnn.functional.sky_level import sky_level
 from astrocnn.inference.map_planes import MapPlanes
 from astrocnn.inference.objects import find_objects, signal_to_noise
 from astrocnn.io.map_file import MapFile
@@ -122,8 +123,9 @@ class Sources:
         brightness = p[0] if self._centre else signal_to_noise(image, valid, self._normalize)
         labels = find_objects(p, centre=centre, offset=offset, brightness=brightness)
         found = measure_objects(
-            labels, image - _sky(image, labels), valid, p, variance=variance if len(variance) else None
-        )
+            labels, image, valid, p,
+            sky=sky_level(image, labels == 0), variance=variance if len(variance) else None,
+        )  # fmt: skip
         return labels, found | {"x": found["x"] + at.left, "y": found["y"] + at.top}
 
 
@@ -197,15 +199,3 @@ def _inner_edge(labels: NDArray[np.int32], at: Box, shape: tuple[int, int]) -> N
         (at.right < shape[1], labels[:, -1]),
     )
     return np.unique(np.concatenate([labels[:0, 0], *(side for inner, side in sides if inner)]))
-
-
-def _sky(image: NDArray[np.float32], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The level (C, 1, 1) of the pixels of each band where no source is."""
-    levels = np.zeros((len(image), 1, 1), np.float32)
-    for level, plane in zip(levels, image, strict=True):
-        blank = plane[(labels == 0) & np.isfinite(plane)]
-        if not len(blank):
-            blank = plane[np.isfinite(plane)]
-        if len(blank):
-            level[:] = np.median(thinned(blank))
-    return levels

@@ -91,7 +91,7 @@ class DenseBoxLoss(nn.Module):
         found = assign(boxes, counted, stride=stride, shape=shape)
         at = (found.image, slice(None), found.row, found.column)
         own = raw[at]  # (P, channels)
-        said = decode(raw, stride=stride)[found.image, found.row, found.column]
+        said = decode(own, found.row, found.column, stride=stride)
         apart = complete_box_iou_loss(said, found.boxes) if len(own) else own.new_zeros(0)
         n = max(1, len(own))
         weight = torch.ones_like(raw[:, 0])

@@ -158,6 +158,17 @@ def test_objects_that_count_neither_way(folder):
     assert batch["box_labels"][place[7]].tolist() == [0, 1, 0]
 
 
+def test_an_object_of_which_no_pixel_holds_data_does_not_count(folder):
+    path = folder / "img" / "c02.fits"  # whose boxes go from 2.5 to 8.5 and from 3.5 to 10.5 in x
+    pixels, header = fits.getdata(path), fits.getheader(path)
+    for last, labels in ((7, [0, 1]), (8, [-1, 1]), (10, [-1, -1])):
+        pixels[:, 7:12, 3 : last + 1] = np.nan
+        fits.writeto(path, pixels, header, overwrite=True)
+        data = module(folder, objects())
+        batch = data.gather(data.rows("all"))
+        assert batch["box_labels"][by_image(batch)[2]].tolist()[:2] == labels
+
+
 def test_values_that_are_not_known_are_nan(folder):
     table = objects()
     table["mag"] = MaskedColumn(table["mag"], mask=table["id"] == "c01")

@@ -54,6 +54,31 @@ def test_numbers_that_no_map_holds_are_refused() -> None:
         learner.prepare(sample | {"box_numbers": torch.full((2, 1), 4)})
 
 
+class Said(torch.nn.Module):
+    """Two boxes in every image, whatever it shows."""
+
+    reads = "detections"
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        rows = torch.tensor([[9.5, 9.5, 19.5, 19.5, 0.9, 1.0, 0.0], [39.5, 9.5, 49.5, 19.5, 0.8, 1.0, 0.0]])
+        return rows.expand(len(images), 2, 7)
+
+
+def test_nothing_is_found_where_no_pixel_holds_data() -> None:
+    learner = DetectionTask(
+        classes=["star", "galaxy"], box_values=[], network=Said(), loss=torch.nn.Identity(), threshold=0.05,
+        optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
+    ).eval()  # fmt: skip
+    images = torch.zeros(2, 2, 64, 64)
+    images[0, :, 10:20, 40:50] = torch.nan  # all of the second box
+    images[1, :, 10:20, 40:49] = torch.nan  # all but a column
+    images[1, 0] = torch.nan  # one band has none at all
+    assert [each.scores.tolist() for each in learner(images)] == [
+        [pytest.approx(0.9)],
+        pytest.approx([0.9, 0.8]),
+    ]
+
+
 def test_predictions_have_masks_where_the_network_gives_them() -> None:
     learner = task(mask_layers=(8,)).eval()
     learner.prepare(batch())

@@ -12,7 +12,7 @@ from torch import Tensor
 from astrocnn.batch import Batch
 from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datasets.packed import PackedArray
-from astrocnn.functional.boxes import clip_boxes
+from astrocnn.functional.boxes import clip_boxes, seen_share
 from astrocnn.io.box_files import BOX
 from astrocnn.io.tables import column
 
@@ -53,7 +53,10 @@ class BoxRows:
 
 
 class ReadBoxes(ReadObjects):
-    """Reads batches with ``boxes``, ``box_labels`` and, where there are any, ``box_values`` and ``box_numbers``."""
+    """Reads batches with ``boxes``, ``box_labels`` and, where there are any, ``box_values`` and ``box_numbers``.
+
+    An object without a pixel that holds data does not count.
+    """
 
     def __init__(
         self, packed: PackedArray, row: NDArray[np.int64], columns: Mapping[str, Tensor], objects: BoxRows
@@ -62,7 +65,9 @@ class ReadBoxes(ReadObjects):
         self.objects = objects
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
-        return super().__call__(rows) | self.objects.of(rows)
+        batch = super().__call__(rows) | self.objects.of(rows)
+        share = seen_share(batch["boxes"], batch["valid"].any(1))
+        return batch | {"box_labels": batch["box_labels"].where(share > 0, -1)}
 
 
 def box_rows(

@@ -62,6 +62,7 @@ class DetectionJudge(Judge):
                 low.append(replace(found, masks=None))  # of all images they would be too many
                 ours, labels = self._measured(found.where(found.scores >= self.task.threshold), batch, i)
                 there = true_objects(self.data, row)
+                there["ignore"] = batch["box_labels"][i, : len(there["x"])].numpy() < 0  # or in a gap
                 if "instances" in batch:
                     there["iou"] = overlaps(labels, batch["instances"][i].numpy(), there)
                 measured.append(ours)
@@ -125,11 +126,11 @@ class DetectionJudge(Judge):
         self, found: Detections, batch: Batch, i: int
     ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
         """What is measured of the detections in one image, and their instance map."""
-        sky = self.task.normalize.sky.cpu().numpy()[:, None, None]
         planes = {key: batch[key][i].numpy() for key in ("image", "valid", "variance") if key in batch}
         columns, labels = measure_detections(
-            found, planes["image"] - sky, planes["valid"], variance=planes.get("variance")
-        )
+            found, planes["image"], planes["valid"],
+            sky=self.task.normalize.sky.cpu().numpy(), variance=planes.get("variance"),
+        )  # fmt: skip
         return columns | {"mag": magnitude(columns["flux"], self.data.spec)}, labels
 
     def _sources(self, measured: list[Any], true: list[Any], scenes: list[int], radius_pix: float) -> Table:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.functional.boxes import box_centres
+from astrocnn.functional.boxes import box_centres, seen_share
 from astrocnn.functional.dense_boxes import CELL
 from astrocnn.functional.detections import Detections, kept, of_grid
 from astrocnn.metrics.detection import DetectionCounts
@@ -224,12 +224,12 @@ class DetectionTask(BaseTask):
         mean, scale = (of.cpu().numpy() for of in (self.value_mean, self.value_scale))
         return [
             kept(
-                each.scaled(mean, scale),
+                _with_data(each, known).scaled(mean, scale),
                 radius_pix=self.radius_pix,
                 radius_share=self.radius_share,
                 most=self.most,
             )
-            for each in found
+            for each, known in zip(found, batch["valid"].any(1).cpu(), strict=True)
         ]
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
@@ -266,6 +266,13 @@ class DetectionTask(BaseTask):
         single = images.ndim == 3
         found = self.detections(self.batch_of(images[None] if single else images, valid))
         return found[0] if single else found
+
+
+def _with_data(found: Detections, known: Tensor) -> Detections:
+    """Those in whose box a pixel holds data, where ``known`` (H, W)."""
+    if known.all() or not len(found):
+        return found
+    return found.where((seen_share(torch.from_numpy(found.boxes)[None], known[None])[0] > 0).numpy())
 
 
 READS = {"dense": "dense_boxes", "yolo": "yolo", "detections": "any"}

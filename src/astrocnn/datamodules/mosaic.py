@@ -30,7 +30,7 @@ class MosaicDataModule(LightningDataModule):
         flux_unit, zero_point: the unit to bring all to, and the AB magnitude of one stored unit for headers that do not
             say it; see :class:`~astrocnn.io.layers.FluxScale`.
         pixel_scale_arcsec: arcsec per pixel of images without a WCS; another than that of a WCS is an error.
-        window: rows and columns that the network sees at once; None takes 1024, more where it looks far around.
+        window: rows and columns that the network sees at once; None takes what suits it, most often 1024.
         batch_size: windows that it sees together.
 
     Attributes:

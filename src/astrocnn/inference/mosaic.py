@@ -43,9 +43,10 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *
     """The windows in which ``task`` is to see a mosaic.
 
     Args:
-        task: whose network has ``multiple``, ``half_field`` and, where it uses no padding, ``border``.
+        task: whose network has ``multiple``, ``half_field``, where it uses no padding ``border``, and where another
+            size than 1024 suits it ``window_pix``.
         shape: rows and columns of the mosaic.
-        window: rows and columns of a window; None takes 1024, more for networks that look far around.
+        window: rows and columns of a window; None takes what suits the network, and more if it looks far around.
         blend: whether what comes out of neighbours is blended; otherwise each has its own part.
 
     Raises:
@@ -61,7 +62,8 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *
     if window is None:
         far = FIELDS * ((half_field or 0) + (reach or 0)) if bounded else 0
         window = least + -(-max(far - least, 0) // multiple) * multiple
-        window = max(window, least + (WINDOW - least) // multiple * multiple)
+        usual = int(getattr(network, "window_pix", WINDOW))
+        window = max(window, least + (usual - least) // multiple * multiple)
     elif window > max(shape):
         raise ConfigError(
             f"data.window={window}: a window is not larger than the mosaic, {shape[0]} × {shape[1]} pixels; leave it "

@@ -42,6 +42,7 @@ class _Detector(nn.Module):
     input_shape = (3, 256, 256)
     reads = "detections"
     runs_on_meta = False  # what it gives depends on the pixels
+    window_pix = 512  # of mosaics: ``most`` objects are found in each, and these take memory
     needs_masks: ClassVar[bool] = False  # whether it learns the pixels of each object
     background: ClassVar[int] = 0  # number of the first class
     ratios: ClassVar[tuple[float, ...]] = (0.5, 1.0, 2.0)  # of the anchors' sides

@@ -35,10 +35,15 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         AstrocnnError: the mosaics do not fit the run, or another catalogue is in the way.
     """
     suffix = choose("catalog", str(cfg.catalog), CATALOGS)
+    if cfg.threshold is not None:
+        task.threshold = _threshold(cfg.threshold)
     data = mosaics_of(cfg, saved, "detects objects in images; name these")
     folder = Path(cfg.output or "objects")
     own = choose("levels", str(cfg.levels), LEVELS)
-    run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
+    run = provenance(Path(cfg.run)) | {
+        "LEVELS": (str(cfg.levels), "whose sky level and noise normalise"),
+        "THRESH": (task.threshold, "least score"),
+    }
     grids = [grid_of(task, mosaic.shape, data.window, blend=False) for mosaic in data.mosaics]
     say(task, saved, data, grids)
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
@@ -65,6 +70,13 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         about = {name: card[0] for name, card in (run | described(mosaic, data, grid)).items()}
         write_table(table, catalog, header=about | {"CLASSES": ",".join(task.classes)} | units)
         print(f"{len(table)} objects in {catalog}, {regions}")
+
+
+def _threshold(given: Any) -> float:
+    """The option as a score."""
+    if not isinstance(given, int | float) or not 0 < given < 1:
+        raise ConfigError(f"threshold={given}: give the least score of an object, between 0 and 1.")
+    return float(given)
 
 
 def object_table(task: DetectionTask, found: dict[str, Any], mosaic: Mosaic, surface: Any) -> Table:

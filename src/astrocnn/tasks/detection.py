@@ -1,5 +1,6 @@
 """Detection: the box, the class and further values of every object in an image."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from astrocnn.tasks.base import BaseTask
 
 __all__ = ["DetectionTask"]
 
+MOST_IN_PIXELS = 256**2
 RADIUS_PIX = 4.0  # at most so far from a true object is one found, in validation
 
 
@@ -33,7 +35,7 @@ class DetectionTask(BaseTask):
         threshold: least score of a detection.
         radius_pix: of detections whose centres are nearer than that the best one is kept, at least;
         radius_share: where this share of the better one's size (the geometric mean of its sides) is more, that.
-        most: detections in one image, at most.
+        most: detections in an image of 256 × 256 pixels, at most; in larger ones more by their area.
         options: those of :class:`~astrocnn.tasks.base.BaseTask`.
     """
 
@@ -222,12 +224,13 @@ class DetectionTask(BaseTask):
             threshold=self.threshold if threshold is None else threshold,
         )
         mean, scale = (of.cpu().numpy() for of in (self.value_mean, self.value_scale))
+        most = math.ceil(self.most * max(1, math.prod(batch["image"].shape[-2:]) / MOST_IN_PIXELS))
         return [
             kept(
                 _with_data(each, known).scaled(mean, scale),
                 radius_pix=self.radius_pix,
                 radius_share=self.radius_share,
-                most=self.most,
+                most=most,
             )
             for each, known in zip(found, batch["valid"].any(1).cpu(), strict=True)
         ]

@@ -1,0 +1,106 @@
+"""A detector of a user's own images and boxes: empty scenes, gaps, a crowd, and boxes that are none."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+SIZE, N = 64, 12
+GAP = slice(20, 40)  # columns without data
+EMPTY, CROWDED, BROKEN = 3, 4, 5  # numbers of images
+QUICK = [
+    "model=yolo_dense", "model.width=8", "model.features=8", "model.blocks=[1]", "trainer=cpu", "logger=csv",
+    "trainer.precision=32-true", "evaluation.n_bootstrap=20", "data=detection_boxes",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of Gaussians in noise, their boxes in objects.csv, the split beside the images."""
+    folder = tmp_path_factory.mktemp("sky")
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    rows = []
+    for number in range(N):
+        image = rng.normal(size=(SIZE, SIZE))
+        n = {EMPTY: 0, CROWDED: 3000}.get(number, 6)
+        for x0, y0 in rng.uniform(4, SIZE - 5, (n, 2)):
+            if number == BROKEN:  # three in the gap, three beside it
+                x0 = [30.0, 55.0][len(rows) % 2]
+            image += 40 * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / 4.5)
+            rows.append((f"f{number:02d}", x0 - 4, y0 - 4, x0 + 4, y0 + 4, "star"))
+        if number == BROKEN:
+            image[:, GAP] = np.nan
+        fits.writeto(folder / f"f{number:02d}.fits", image.astype(np.float32))
+    Table(rows=rows, names=["id", "x0", "y0", "x1", "y1", "label"]).write(folder / "objects.csv")
+    split = ["train"] * 3 + ["test", "train", "test"] + ["val", "test"] + ["train"] * (N - 8)
+    Table({"id": [f"f{k:02d}" for k in range(N)], "split": split}).write(folder / "images.csv")
+    return folder
+
+
+def given(sky: Path, **other: str) -> list[str]:
+    options = {"images": f"{sky}/f*.fits", "boxes": f"{sky}/objects.csv", "catalog": f"{sky}/images.csv"}
+    return [f"data.{name}={value}" for name, value in (options | other).items()]
+
+
+def test_empty_scenes_gaps_and_crowds_go_through(
+    sky: Path, command: Callable[..., int], tmp_path: Path
+) -> None:
+    """A scene of no object trains and counts; 3,000 objects in 64² pixels train; what lies in a gap does not count."""
+    run = tmp_path / "run"
+    assert command("train", *QUICK, *given(sky), "trainer.max_epochs=2", f"run_dir={run}") == 0
+    summary = json.loads((run / "metrics.json").read_text())["splits"]["test"]
+    assert summary["counts"]["n_scenes"] == 3  # one of them empty
+    assert (summary["counts"]["n_true"], summary["counts"]["n_ignored"]) == (9, 3)
+    assert summary["per_image"]["true"].count(0) == 1
+    image = sky / f"f{BROKEN:02d}.fits"
+    found = tmp_path / "found"
+    assert (
+        command(
+            "predict",
+            f"run={run}",
+            "data=mosaic",
+            f"data.images={image}",
+            f"output={found}",
+            "threshold=0.001",
+        )
+        == 0
+    )
+    table = Table.read(next(found.glob("*_catalog.fits")))
+    assert len(table) > 0
+    assert table["score"].min() < 0.3
+    assert ((table["x0"] <= GAP.start - 1) | (table["x1"] >= GAP.stop)).all()  # pixels of data in every box
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("x1", -50.0, "1 objects have a box of no width or height"),
+        ("x0", np.nan, "1 objects have no numbers (NaN) for a box"),
+        ("shift", 500.0, "1 objects lie outside of their image of 64 × 64 pixels"),
+        ("label", "comet", "1 objects have a class beyond star"),
+    ],
+)
+def test_boxes_that_are_none_end_the_run_with_one_sentence(
+    column: str,
+    value: float,
+    message: str,
+    sky: Path,
+    command: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    table = Table.read(sky / "objects.csv")
+    table["label"] = table["label"].astype("U8")
+    for name in ("x0", "x1") if column == "shift" else (column,):
+        table[name][2] = value if column != "shift" else table[name][2] + value
+    table.write(tmp_path / "objects.csv")
+    options = given(sky, boxes=str(tmp_path / "objects.csv"), classes="[star]")
+    assert command("train", *QUICK, *options, f"run_dir={tmp_path / 'run'}") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert message in said
+    assert "Traceback" not in said

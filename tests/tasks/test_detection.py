@@ -79,6 +79,14 @@ def test_nothing_is_found_where_no_pixel_holds_data() -> None:
     ]
 
 
+def test_larger_images_may_have_more_objects() -> None:
+    learner = DetectionTask(
+        classes=["star", "galaxy"], box_values=[], network=Said(), loss=torch.nn.Identity(), threshold=0.05, most=1,
+        optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
+    ).eval()  # fmt: skip
+    assert [len(learner(torch.zeros(2, side, 256))) for side in (64, 256, 257)] == [1, 1, 2]
+
+
 def test_predictions_have_masks_where_the_network_gives_them() -> None:
     learner = task(mask_layers=(8,)).eval()
     learner.prepare(batch())

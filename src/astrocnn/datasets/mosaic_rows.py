@@ -74,8 +74,9 @@ class OpenMosaic:
             self._kept = more
         first = self._bottom if self._top <= top < self._bottom else top
         first = min(first, bottom)
-        for plane in self._kept:
-            plane[: first - top] = plane[top - self._top : first - self._top]
+        if top != self._top:
+            for plane in self._kept:
+                plane[: first - top] = plane[top - self._top : first - self._top]
         for box in self._chunks(first, bottom):
             self._read(box, self._kept[:, box[0] - top : box[1] - top])
         self._top, self._bottom = top, bottom

@@ -36,6 +36,14 @@ def script(name: str, *overrides: str) -> float:
     return time.monotonic() - start
 
 
+def trained(run: Path, *overrides: str) -> float | None:
+    """Train to the end what is not trained yet: a run that was begun is resumed. The seconds; None if it was there."""
+    if (run / "metrics.json").exists():
+        return None
+    begun = (run / "config.yaml").exists()
+    return script("train", f"run_dir={run}", *(["resume=true"] if begun else overrides))
+
+
 def metrics(run: str | Path) -> dict[str, Any]:
     """metrics.json of a run."""
     return json.loads((Path(run) / "metrics.json").read_text())

@@ -21,7 +21,7 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from common import machine, print_table, script
+from common import machine, print_table, trained
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
@@ -237,11 +237,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="write a picture of some blends here")
     parser.add_argument("--run", type=Path, default=Path("outputs/deblending/boucaud"))
     options, overrides = parser.parse_known_args()
-    seconds = None
-    if not (options.run / "metrics.json").exists():
-        begun = (options.run / "config.yaml").exists()
-        rest = ["resume=true"] if begun else ["experiment=boucaud_deblend", *overrides]
-        seconds = script("train", f"run_dir={options.run}", *rest)
+    seconds = trained(options.run, "experiment=boucaud_deblend", *overrides)
     if options.picture:
         picture(options.run, options.picture)
     rows = compare(options.run)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import sep_baseline as baseline
-from common import interval, machine, print_table, script
+from common import interval, machine, print_table, trained
 from numpy.typing import NDArray
 from scenes_sep import RADIUS_PIX, noise2
 from scipy.spatial import cKDTree
@@ -146,11 +146,9 @@ def main() -> None:
     seconds: dict[str, float] = {}
     runs = {"yolo_dense": options.run} | {name: options.run.parent / name for name in options.others}
     for name, run in runs.items():
-        if not (run / "metrics.json").exists():
-            resume = ["resume=true"] if (run / "config.yaml").exists() else [
-                f"model={name}", "data=scenes_detection", *overrides
-            ]  # fmt: skip
-            seconds[name] = script("train", f"run_dir={run}", *resume)
+        taken = trained(run, f"model={name}", "data=scenes_detection", *overrides)
+        if taken is not None:
+            seconds[name] = taken
     data = SceneBoxDataModule()
     data.prepare_data()
     data.setup()

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import sep_baseline as baseline
 from astropy.table import Table, vstack
-from common import interval, machine, print_table, script
+from common import interval, machine, print_table, trained
 from detection import Objects, Scored, compared, estimate
 from numpy.typing import NDArray
 from scenes_hst import FWHM_PIX, GRID, REALDATA, truth_of
@@ -58,12 +58,11 @@ def simulated(run: Path) -> Path:
         objects.remove_column("label")
         boxes = run.parent / "simulated.fits"
         objects.write(boxes, overwrite=True)
-        given = ["resume=true"] if (run / "config.yaml").exists() else [
-            "model=yolo_dense", "data=detection_boxes", f"data.images={folder}/images/*.fits", f"data.boxes={boxes}",
-            f"data.catalog={folder}/catalog.fits", "augment.zoom=[0.8,1.6]", "augment.noise=1.0",
-            "trainer.max_epochs=8",
-        ]  # fmt: skip
-        script("train", f"run_dir={run}", *given)
+        trained(
+            run, "model=yolo_dense", "data=detection_boxes", f"data.images={folder}/images/*.fits",
+            f"data.boxes={boxes}", f"data.catalog={folder}/catalog.fits", "augment.zoom=[0.8,1.6]",
+            "augment.noise=1.0", "trainer.max_epochs=8",
+        )  # fmt: skip
     return run
 
 
@@ -125,12 +124,10 @@ def main() -> None:
         split[test], split[rest[:6]] = "test", "val"
         catalog, run = options.out / f"fold{number}.csv", options.out / f"fold{number}"
         Table({"id": np.arange(n), "split": split}).write(catalog, overwrite=True)
-        if not (run / "metrics.json").exists():
-            given = ["resume=true"] if (run / "config.yaml").exists() else [
-                "model=yolo_dense", "data=detection_boxes", f"data.images={path}", "data.hdu=images",
-                f"data.boxes={boxes}", f"data.catalog={catalog}", *TRAINING, *begin, *overrides,
-            ]  # fmt: skip
-            script("train", f"run_dir={run}", *given)
+        trained(
+            run, "model=yolo_dense", "data=detection_boxes", f"data.images={path}", "data.hdu=images",
+            f"data.boxes={boxes}", f"data.catalog={catalog}", *TRAINING, *begin, *overrides,
+        )  # fmt: skip
         task = astrocnn.load(run)
         assert isinstance(task, DetectionTask)
         for k in test:

@@ -23,7 +23,7 @@ from astropy.io import ascii as tables
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from common import machine, print_table, script
+from common import machine, print_table, trained
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -146,8 +146,7 @@ def main() -> None:
     parser.add_argument("--threshold", type=float, default=0.3, help="least score of a source")
     parser.add_argument("--picture", type=Path, default=None, help="file to draw some of the boxes to")
     options = parser.parse_args()
-    if not (options.run / "metrics.json").exists():
-        script("train", f"run_dir={options.run}", "experiment=detection_any_survey")
+    trained(options.run, "experiment=detection_any_survey")
     counts: dict[str, NDArray[np.int64]] = {}
     said: dict[str, tuple[Case, Table]] = {}
     for k, case in enumerate(cases()):

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import interval, machine, metrics, print_table, script
+from common import interval, machine, metrics, print_table, trained
 
 RECIPES = ["buck_maps", "denoise", "super_resolution", "harrington_baryons"]
 
@@ -46,11 +46,7 @@ def main() -> None:
     found = []
     for recipe in options.recipes:
         run = options.out / recipe
-        if not (run / "metrics.json").exists():
-            resume = (
-                ["resume=true"] if (run / "config.yaml").exists() else [f"experiment={recipe}", *overrides]
-            )
-            script("train", f"run_dir={run}", *resume)
+        trained(run, f"experiment={recipe}", *overrides)
         found += rows(recipe, run)
     print(f"\n{machine()}\n")
     head = [

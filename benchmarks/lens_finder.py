@@ -10,7 +10,7 @@ import argparse
 import json
 from pathlib import Path
 
-from common import interval, machine, metrics, print_table, script
+from common import interval, machine, metrics, print_table, trained
 
 
 def row(model: str, run: Path) -> list[str]:
@@ -38,9 +38,9 @@ def main() -> None:
     rows, whole = [], {}
     for model in options.models:
         run = options.out / model
-        if not (run / "metrics.json").exists():
-            resume = ["resume=true"] if (run / "config.yaml").exists() else [f"model={model}", *overrides]
-            whole[model] = script("train", f"run_dir={run}", *resume)
+        taken = trained(run, f"model={model}", *overrides)
+        if taken is not None:
+            whole[model] = taken
         rows.append(row(model, run))
     print(f"\n{machine()}\n")
     head = [

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from astropy.table import Table, vstack
-from common import ROOT, machine, print_table, script
+from common import ROOT, machine, print_table, script, trained
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -116,8 +116,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("outputs/real_scenes"))
     parser.add_argument("--picture", type=Path, default=None)
     options = parser.parse_args()
-    if not (options.run / "metrics.json").exists():
-        script("train", f"run_dir={options.run}", "experiment=scenes_any_survey")
+    trained(options.run, "experiment=scenes_any_survey")
     base = REALDATA / "fits"
     decam = ",".join(f"{band}: {base}/decam_grz/decam_img_{band}.fits" for band in "grz")
     folder = mapped(options.run, options.out / "decam_grz", images=f"{{{decam}}}")

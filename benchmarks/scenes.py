@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import sep_baseline as baseline
 import torch
-from common import interval, machine, print_table, script
+from common import interval, machine, print_table, trained
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scenes_sep import RADIUS_PIX, Forest, Magnitudes, Said, Scene, WithoutClasses, noise2
@@ -239,14 +239,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("outputs/scenes/unet"))
     parser.add_argument("--picture", type=Path)
     options, overrides = parser.parse_known_args()
-    seconds = None
-    if not (options.run / "metrics.json").exists():
-        resume = (
-            ["resume=true"]
-            if (options.run / "config.yaml").exists()
-            else ["model=unet", "data=scenes_segmentation", *overrides]
-        )
-        seconds = script("train", f"run_dir={options.run}", *resume)
+    seconds = trained(options.run, "model=unet", "data=scenes_segmentation", *overrides)
     task = astrocnn.load(options.run)
     assert isinstance(task, SegmentationTask)
     data = SceneDataModule()

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import sep_baseline as baseline
 from astropy.table import Table
-from common import ROOT, interval, machine, print_table, script
+from common import ROOT, interval, machine, print_table, trained
 from scenes import Scored, by_network
 from scenes_sep import Said, Scene, noise2
 
@@ -72,14 +72,13 @@ def simulated(run: Path) -> Path:
     if not (run / "metrics.json").exists():
         data = SceneDataModule(root=f"{os.environ.get('ASTROCNN_DATA', 'data')}/scenes", bands=("i",))
         folder = data.simulate()
-        resumed = ["resume=true"] if (run / "config.yaml").exists() else [
-            "model=unet", "data=segmentation_maps", f"data.images={folder}/images/*.fits",
+        trained(
+            run, "model=unet", "data=segmentation_maps", f"data.images={folder}/images/*.fits",
             "data.instances.hdu=INSTANCE", f"data.instances.files={folder}/labels/*.fits",
             f"data.catalog={folder}/catalog.fits", f"data.objects={folder}/objects.fits",
             "augment=crops", "augment.rotate=any", "augment.zoom=[0.8,1.6]",
             "augment.noise=1.0", "trainer.max_epochs=8",
-        ]  # fmt: skip
-        script("train", f"run_dir={run}", *resumed)
+        )  # fmt: skip
     return run
 
 
@@ -148,14 +147,7 @@ def main() -> None:
             f"data.images={path}", "data.hdu=images", "data.instances.hdu=labels", f"data.catalog={catalog}",
         ]  # fmt: skip
         run = options.out / f"fold{number}"
-        if not (run / "metrics.json").exists():
-            resumed = (run / "config.yaml").exists()
-            given = (
-                ["resume=true"]
-                if resumed
-                else ["model=unet", "data=segmentation_maps", *data, *TRAINING, *begin, *overrides]
-            )
-            script("train", f"run_dir={run}", *given)
+        trained(run, "model=unet", "data=segmentation_maps", *data, *TRAINING, *begin, *overrides)
         task = astrocnn.load(run)
         assert isinstance(task, SegmentationTask)
         module = SegmentationMapDataModule(

@@ -34,11 +34,11 @@ from real_scenes import LEGACY, REALDATA, gaia, mapped
 
 from astrocnn.functional.bootstrap import wilson_interval
 from astrocnn.functional.matching import match_positions
-from astrocnn.report.lupton import lupton_rgb
 
 Floats = NDArray[np.floating]
 WITHIN_PIX = 2.5
 EDGE_PIX = 3
+SHOWN = (400, 640), (150, 250)  # columns and rows of the picture
 SIGMAS = 1.5
 MESHES, CONTRASTS = (32, 64), (0.005, 0.001)
 KERNELS = (None, np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], float))  # SExtractor's own
@@ -116,31 +116,19 @@ def by_sep(image: Floats, valid: NDArray[np.bool_]) -> Iterator[tuple[Floats, Fl
         yield found["x"], found["y"]
 
 
-def picture(
-    said: dict[str, tuple[Case, Table]], run: Path, out: Path, threshold: float, target: Path
-) -> None:
-    """DECam's g, r, z and Spitzer's image with the boxes of what is found."""
-    base = REALDATA / "fits/decam_grz"
-    files = ",".join(f"{band}: {base}/decam_img_{band}.fits" for band in "grz")
-    folder = mapped(run, out / "decam_grz", images=f"{{{files}}}")
-    decam = np.stack([fits.getdata(base / f"decam_img_{band}.fits") for band in "grz"]).astype(np.float32)
-    rgb = lupton_rgb(decam[None], np.isfinite(decam)[None], bands=["g", "r", "z"])[0]
-    case, table = said["Spitzer"]
+def picture(case: Case, table: Table, target: Path) -> None:
+    """A part of an image with the boxes of what is found, and crosses where the catalogue has sources."""
     image, valid = pixels_of(case)
     low, high = np.percentile(image[valid], [1, 99])
-    figure = Figure(figsize=(13.2, 6.6))
-    axes: list[Axes] = list(figure.subplots(1, 2))
-    axes[0].imshow(rgb, origin="lower")
-    axes[1].imshow(np.arcsinh((image - low) / (high - low) * 10), origin="lower", cmap="gray")
-    axes[1].set(xlim=(250, 510), ylim=(100, 360))
-    boxes = Table.read(next(folder.glob("*_catalog.fits")))
-    for ax, found in ((axes[0], boxes[boxes["score"] >= threshold]), (axes[1], table)):
-        for row in found:
-            sides = row["x1"] - row["x0"], row["y1"] - row["y0"]
-            ax.add_patch(Rectangle((row["x0"], row["y0"]), *sides, fill=False, ec="#f2c14e", lw=0.9))
-        ax.set(xticks=[], yticks=[])
-    axes[1].plot(case.x, case.y, "+", color="#4cc9f0", ms=5, mew=0.8)
-    figure.subplots_adjust(left=0.005, right=0.995, top=0.995, bottom=0.005, wspace=0.01)
+    figure = Figure(figsize=(13.2, 5.5))
+    ax: Axes = figure.subplots()
+    ax.imshow(np.arcsinh((image - low) / (high - low) * 10), origin="lower", cmap="gray")
+    for row in table:
+        sides = row["x1"] - row["x0"], row["y1"] - row["y0"]
+        ax.add_patch(Rectangle((row["x0"], row["y0"]), *sides, fill=False, ec="#f2c14e", lw=0.9))
+    ax.plot(case.x, case.y, "+", color="#4cc9f0", ms=7, mew=1.2)
+    ax.set(xticks=[], yticks=[], xlim=SHOWN[0], ylim=SHOWN[1])
+    figure.subplots_adjust(left=0.005, right=0.995, top=0.995, bottom=0.005)
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=80)
 
@@ -150,7 +138,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("outputs/detection/any_survey"))
     parser.add_argument("--out", type=Path, default=Path("outputs/detection_real"))
     parser.add_argument("--threshold", type=float, default=0.3, help="least score of a source")
-    parser.add_argument("--picture", type=Path, default=None, help="file to draw some of the boxes to")
+    parser.add_argument("--picture", type=Path, default=None, help="file to draw Spitzer's boxes to")
     options = parser.parse_args()
     trained(options.run, "experiment=detection_any_survey")
     counts: dict[str, NDArray[np.int64]] = {}
@@ -190,7 +178,7 @@ def main() -> None:
     head = ["catalogue", "sources", "found by the network", "by sep", "all that is found"]
     print_table(head, lines)
     if options.picture is not None:
-        picture(said, options.run, options.out, options.threshold, options.picture)
+        picture(*said["Spitzer"], options.picture)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Real images without labels, mapped by networks that were trained on simulated scenes.
+"""Images of other telescopes without labels, mapped by networks that were trained on simulated scenes.
 
     python benchmarks/real_scenes.py --run outputs/any_survey [--picture docs/decam.png] [--out outputs/real_scenes]
 
-``--run`` is a run of ``experiment=scenes_any_survey``. Maps DECam's g, r and z images (``fits/decam_grz``), an i image
-of M 67's field and a Spitzer image (``fits/photutils``), a radio image with gaps (``radio``), and single exposures of
-the Legacy Surveys (``fits/legacysurvey``), each by its own sky and noise, draws DECam's, and prints how many of the
-unsaturated Gaia stars in the exposures are found and called stars.
+``--run`` is a run of ``experiment=scenes_any_survey``. Maps DECam's g, r and z images as PhoSim simulates them
+(``fits/decam_grz``), an i image of M 67's field and a Spitzer image (``fits/photutils``), a radio image with gaps
+(``radio``), and single exposures of the Legacy Surveys (``fits/legacysurvey``), each by its own sky and noise, draws
+DECam's, and prints how many of the unsaturated Gaia stars in the exposures are found and called stars.
 """
 
 import argparse

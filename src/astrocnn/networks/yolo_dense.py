@@ -46,6 +46,7 @@ class YoloDense(nn.Module):
 
     input_shape = (3, 64, 64)
     reads = "dense"  # how its outputs are read
+    window_pix = 1536  # of mosaics: of what it is shown in larger windows, less is shown twice
 
     def __init__(
         self,

@@ -37,8 +37,10 @@ def in_one_pass(task: SegmentationTask, image: np.ndarray) -> np.ndarray:
         least, multiple = task.network.least_size, task.network.multiple
         after = [border + (least - side - 2 * border) % multiple for side in shape]
         image = np.pad(image, [(0, 0), *((border, n) for n in after)], constant_values=np.nan)
+    task.surround = False
     with torch.inference_mode():
         found = task.predict(task.batch_of(image[None], None))
+    task.surround = True
     planes: np.ndarray = MapPlanes.of(task, len(image)).stacked(found)[0, :, : shape[0], : shape[1]]
     return planes
 
@@ -89,6 +91,14 @@ def test_networks_without_padding_see_pixels_without_data_around(tmp_path: Path)
         grid_of(task, (100, 121), least + 42)
 
 
+def test_an_image_is_seen_by_a_network_without_padding_as_a_mosaic_is() -> None:
+    task, image = segmentation(random_unet(padding="valid")), image_of((51, 70))
+    with torch.inference_mode():
+        whole = MapPlanes.of(task, 2).stacked(task.predict(task.batch_of(image[None], None)))[0]
+    assert whole.shape[1:] == (51, 70)
+    np.testing.assert_allclose(whole, in_one_pass(task, image), atol=1e-5)
+
+
 def test_windows_seen_together_give_the_same(tmp_path: Path) -> None:
     task, image = segmentation(random_unet()), image_of((100, 203))
     check(task, image, maps_of(task, mosaic_of(tmp_path, image), tmp_path, window=80, batch_size=3))
@@ -110,8 +120,10 @@ def test_target_images_are_planes_in_their_units(tmp_path: Path, options: dict[s
     path = maps_of(task, mosaic, tmp_path, window=network.least_size + 80)
     border, finer = network.border, planes.upscale
     around = np.pad(image, ((0, 0), (border, border), (border, border)), constant_values=np.nan)
+    task.surround = False
     with torch.inference_mode():
         truth = task.predict(task.batch_of(around[None], None))["target_image"][0].numpy()
+    task.surround = True
     found = read(path, ["B1", "M_STAR"])
     known = np.isfinite(image).any(0).repeat(finer, 0).repeat(finer, 1)
     assert finer == options.get("upscale", 1)

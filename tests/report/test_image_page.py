@@ -12,6 +12,7 @@ from rich.console import Console
 
 from astrocnn.functional.image_summary import summarise_images
 from astrocnn.functional.images import image_sums, typical_and_worst
+from astrocnn.report.image_gallery import _span
 from astrocnn.report.image_page import write_image_report
 from astrocnn.report.image_tables import print_image_summary
 
@@ -29,8 +30,9 @@ def made(sides: tuple[int, ...], *, finer: int = 1):
     edges = torch.linspace(1, 2, 9).expand(2, 9)
     sums = image_sums(said, target, valid, edges=edges)
     trivial = {"mean": image_sums(torch.full_like(target, 1.5), target, valid)}
+    noun = "volume" if len(sides) == 3 else "image"
     summary = summarise_images(
-        sums, planes=PLANES, units=UNITS, trivial=trivial, edges=edges.numpy(), n_bootstrap=20
+        sums, planes=PLANES, units=UNITS, trivial=trivial, edges=edges.numpy(), noun=noun, n_bootstrap=20
     )
     typical, worst = typical_and_worst(sums, 2)
     image = torch.randn(12, 3, *sides, generator=generator).numpy()
@@ -74,6 +76,11 @@ def test_the_page_stands_alone_and_is_well_formed(kind, tmp_path):
     assert text.count('class="strip"') == 4
     assert text.count('src="data:image') == 4 * (1 + 2 * 3)
     assert text.count("<image ") == 2  # the tables of values
+    noun, other = ("images", "volumes") if kind == "maps" else ("volumes", "images")
+    assert f"Judged on the test set of 12 {noun}." in found.text
+    assert f"mean over the {noun}" in found.text
+    assert f"12 {other}" not in found.text
+    assert f"over the {other}" not in found.text
 
 
 def test_the_table_states_the_figures_and_what_needs_no_network(maps, tmp_path):
@@ -115,3 +122,27 @@ def test_the_short_table(maps):
     assert f"[{figure['low']:.3f}–{figure['high']:.3f}]" in text
     assert "<b>age & $x$</b> (Gyr)" in text
     assert "/runs/[x]/report.html" in text
+
+
+def test_figures_of_a_bad_fit_are_powers_of_ten(maps, tmp_path):
+    metrics = copy.deepcopy(maps[0])
+    figures = metrics["splits"]["test"]["figures"][PLANES[1]]
+    figures["r2"] = {"value": -1.5994611948e43, "low": -2e43, "high": -1e43}
+    figures["flux_error"] = {"value": 5.99383186e30, "low": 1.0, "high": 7e30}
+    _, found = page(tmp_path / "report.html", metrics, [])
+    console = Console(width=200, file=io.StringIO())
+    print_image_summary(metrics, console=console)
+    for text in (found.text, console.file.getvalue()):
+        assert "−1.60×10⁴³" in text
+        assert "0000000" not in text
+    assert "5.99×10³²\u00a0%" in found.text
+
+
+def test_the_worst_residual_does_not_wash_out_the_others(maps):
+    examples = copy.deepcopy(maps[1])
+    for example in examples[-2:]:
+        example["prediction"] = example["prediction"] * 1e4
+    residuals = np.stack([example["prediction"][0] - example["target"][0] for example in examples])
+    typical = np.abs(residuals[:2])
+    assert typical.max() / 3 < _span(residuals) <= typical.max()
+    assert _span(np.full((3, 4, 4), np.nan)) == _span(np.zeros((3, 4, 4))) == 1.0

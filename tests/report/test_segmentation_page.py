@@ -149,6 +149,16 @@ def test_figures_are_those_of_the_metrics(text, metrics):
     assert f"{summary['figures']['position_median_pix']['value']:.3f} pix" in text
 
 
+def test_objects_found_are_those_with_a_true_partner(metrics, tmp_path):
+    counts = metrics["splits"]["test"]["counts"]
+    counts |= {"n_true": 1034, "n_blended": 515, "n_matched": 658, "n_measured": 711}
+    path = write_segmentation_report(tmp_path / "r.html", title="", metrics=metrics, classes=list(CLASSES))
+    told = Page(path.read_text()).text.replace("\u202f", "")
+    assert (
+        "Of 1034 true objects 515 touch another; 658 were found, among 711 that are said to be there." in told
+    )
+
+
 def test_a_run_that_tells_no_objects_apart_has_a_page_of_its_pixels(metrics, tmp_path):
     summary = metrics["splits"]["test"]
     kept = ("n_scenes", "n_pixels", "classes", "intervals", "per_class", "confusion", "reliability")

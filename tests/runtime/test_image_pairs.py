@@ -84,6 +84,18 @@ def test_evaluate_recomputes_the_same_figures(run: Path, command: Command, tmp_p
     assert again["splits"] == first["splits"]
 
 
+def test_a_network_without_padding_predicts_whole_images(
+    small: list[str], pairs: Path, command: Command, tmp_path: Path
+) -> None:
+    words = ["model.padding=valid", "trainer.max_epochs=1", "evaluation.n_bootstrap=0"]
+    assert command("train", *small, *words, f"run_dir={tmp_path}") == 0
+    image = fits.getdata(pairs / "images" / "000.fits").astype(np.float32)
+    assert astrocnn.load(tmp_path)(image[:, :, :13]).shape == (1, 16, 13)
+    n_pixels = json.loads((tmp_path / "metrics.json").read_text())["splits"]["test"]["density"]["MASS"]
+    assert np.sum(n_pixels["counts"]) == 8 * (16 * 16 - 3 * 3)
+    assert (tmp_path / "report.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -92,7 +104,14 @@ def test_evaluate_recomputes_the_same_figures(run: Path, command: Command, tmp_p
         (["task.target_scale.stretch=[log10,linear]"], "one for each of the target's 1 planes"),
         (["data.target.files=null", "data.target.hdu=null"], "no target images given"),
         (["data.target.hdu=AGE"], "has no HDU 'AGE'"),
-        (["model=simple_cnn", "~model.depth", "~model.width"], "do not go together"),
+        (["model=simple_cnn"], "gives 1 number for an object of 2×16×16, the task needs 1 map of 16×16"),
+        (["model=simple_cnn"], "choose a network with outputs for every pixel, such as model=unet."),
+        (
+            ["model.upscale=2"],
+            "set model.upscale=1, as what is to come out has 1 pixel along one of the image.",
+        ),
+        (["loss=dice"], "Dice is no loss of ImageToImageTask with UNet; choose loss=l1, l2, huber or"),
+        (["loss=focal_dice"], "Focal is no loss of ImageToImageTask with UNet; choose loss=l1"),
     ],
 )
 def test_what_does_not_go_together_is_told(

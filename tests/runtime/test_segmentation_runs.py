@@ -143,3 +143,52 @@ def test_what_does_not_go_together_is_refused_in_one_sentence(
 ) -> None:
     assert command("train", *options, override, f"run_dir={tmp_path}/run") == 1
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            ["loss=l1", "model=unet"],
+            "ImageL1 is no loss of SegmentationTask with UNet; choose loss=pixel_cross_entropy, focal, dice,",
+        ),
+        (["loss=cross_entropy", "model=unet"], "CrossEntropy is no loss of SegmentationTask"),
+        (
+            ["model=resnet"],
+            "the task needs 6 maps of 40×40; choose a network with outputs for every pixel, such as model=unet.",
+        ),
+        (
+            ["model=vae_deblender", "augment.crop_pix=32"],
+            "the images of 40×40 pixels, but not the parts of 32×32 on which augment.crop_pix=32 trains it; train on "
+            "whole images with augment=default",
+        ),
+    ],
+)
+def test_networks_and_losses_that_do_not_go_with_maps_are_refused(
+    command, options: list[str], tmp_path: Path, capsys, overrides: list[str], sentence: str
+) -> None:
+    data = [option for option in options if option.startswith("data")]
+    assert command("train", *data, *overrides, f"run_dir={tmp_path}/run") == 1
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_a_loss_is_refused_before_scenes_are_made(
+    command, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTROCNN_DATA", str(tmp_path / "data"))
+    words = ["model=unet", "data=scenes_segmentation", "loss=l1"]
+    assert command("train", *words, f"run_dir={tmp_path}/run") == 1
+    assert "is no loss of" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_network_without_padding_is_trained_and_judged_on_whole_images(
+    command, options: list[str], scenes: Path, tmp_path: Path
+) -> None:
+    words = ["model.padding=valid", "trainer.max_epochs=1", "evaluation.n_bootstrap=0"]
+    assert command("train", *options, *words, f"run_dir={tmp_path}") == 0
+    n_pixels = Table.read(tmp_path / "images.fits")["n_pixels"]
+    assert set(n_pixels) <= {SIZE**2 - 1, SIZE**2 - 2}  # but for the two without data and class
+    assert (tmp_path / "report.html").is_file()

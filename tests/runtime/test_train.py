@@ -268,6 +268,19 @@ def test_a_run_starts_from_the_weights_of_another(command, small, run: Path, tmp
     )
     n = sum(name.startswith("network.") for name in before)
     assert f"weights of {run}: {n} of {n} tensors" in said
+    network = astrocnn.load(folder).network
+    n_all = sum(of.numel() for of in network.parameters())
+    n_trained = n_all - sum(
+        of.numel() for part in (network.layer1, network.layer2) for of in part.parameters()
+    )
+    assert f"ResNet, {n_all:,} parameters, {n_trained:,} of them trained" in said
+    assert command("evaluate", f"run={folder}", "evaluation.n_bootstrap=0") == 0
+    narrow = "\u202f"
+    lead = f"{n_all:,} parameters, {n_trained:,} of them trained".replace(",", narrow).replace(
+        f"s{narrow}", "s,"
+    )
+    for page in (folder / "report.html", folder / "evaluation" / "report.html"):
+        assert lead in page.read_text()
     for name in before:
         if name.startswith(("network.layer1.", "network.layer2.")):
             assert torch.equal(before[name], after[name]), name

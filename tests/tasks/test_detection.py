@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from astrocnn.batch import DataSpec
-from astrocnn.errors import DataError
+from astrocnn.errors import ConfigError, DataError
+from astrocnn.losses.dense_boxes import DenseBoxLoss
+from astrocnn.losses.yolo import YoloLoss
 from astrocnn.networks.torchvision_detectors import FasterRCNN, MaskRCNN
+from astrocnn.networks.yolo_dense import YoloDense
 from astrocnn.tasks.detection import DetectionTask
 from astrocnn.transforms.normalize import Normalize
 
@@ -99,3 +102,12 @@ def test_predictions_have_masks_where_the_network_gives_them() -> None:
         np.testing.assert_array_equal(masks[: len(each)], each.masks)
         assert masks[len(each) :].isnan().all()
     assert "masks" not in task(FasterRCNN).eval().predict(batch())
+
+
+def test_a_loss_is_of_the_networks_kind_of_grid():
+    DetectionTask.check_loss([DenseBoxLoss], YoloDense)
+    DetectionTask.check_loss([DenseBoxLoss], FasterRCNN)  # which has losses of its own
+    with pytest.raises(
+        ConfigError, match="YoloLoss is no loss of DetectionTask with YoloDense; choose loss=dense_boxes"
+    ):
+        DetectionTask.check_loss([DenseBoxLoss, YoloLoss], YoloDense)

@@ -23,10 +23,10 @@ class Constant(nn.Module):
     def __init__(self, n_outputs: int, *, value: float = 0.0, finer: int = 1, border: int = 0) -> None:
         super().__init__()
         self.value = nn.Parameter(torch.full((1, n_outputs, 1, 1), value))
-        self.finer, self.border = finer, border
+        self.finer, self.lost = finer, border
 
     def forward(self, images: Tensor) -> Tensor:
-        sides = [self.finer * side - 2 * self.border for side in images.shape[2:]]
+        sides = [self.finer * side - 2 * self.lost for side in images.shape[2:]]
         return self.value.expand(len(images), -1, *sides)
 
 

@@ -80,13 +80,13 @@ def test_predictions_are_probabilities_and_centres():
     assert set(make().predict(batch())) == {"p", "logits"}
 
 
-def test_a_network_without_padding_is_judged_by_the_middle_of_the_maps():
+def test_a_network_without_padding_is_judged_by_the_whole_maps():
     network = UNet(in_channels=2, n_outputs=6, depth=1, width=4, padding="valid")
     task, data = make(network, n_outputs=6), batch()
-    assert task.predict(data)["p"].shape == (2, 3, 8, 8)
-    outside = data | {"class_map": data["class_map"].clone()}
-    outside["class_map"][:, :8] = 2
-    assert task.compute_loss(data)["classes"] == task.compute_loss(outside)["classes"]
+    assert task.predict(data)["p"].shape == (2, 3, 24, 24)
+    other = data | {"class_map": data["class_map"].clone()}
+    other["class_map"][:, :1] = 2
+    assert task.compute_loss(data)["classes"] != task.compute_loss(other)["classes"]
 
 
 def test_a_single_image_is_predicted_like_a_batch_and_nan_is_no_data():

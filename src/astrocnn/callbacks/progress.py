@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTheme
 
 __all__ = ["Bars", "EpochLines", "progress"]
 
@@ -33,7 +34,7 @@ class EpochLines(pl.Callback):
         shown = {
             name: value for name, value in trainer.callback_metrics.items() if not name.startswith("lr-")
         }
-        figures = " ".join(f"{name} {value:.4f}" for name, value in sorted(shown.items()))
+        figures = " ".join(f"{name} {value:.4g}" for name, value in sorted(shown.items()))
         left = seconds * ((trainer.max_epochs or 0) - trainer.current_epoch - 1)
         print(
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {figures} "
@@ -43,7 +44,10 @@ class EpochLines(pl.Callback):
 
 
 class Bars(RichProgressBar):
-    """Lightning's rich bars without the number of the log folder."""
+    """Lightning's rich bars without the number of the log folder, figures with four digits."""
+
+    def __init__(self) -> None:
+        super().__init__(theme=RichProgressBarTheme(metrics_format=".4g"))
 
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
         """The figures beside the bar."""

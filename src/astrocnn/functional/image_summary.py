@@ -95,6 +95,7 @@ def summarise_images(
     trivial: Mapping[str, ImageSums] | None = None,
     units: Sequence[str | None] | None = None,
     edges: Floats | None = None,
+    noun: str = "image",
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Summary:
@@ -109,15 +110,16 @@ def summarise_images(
         trivial: sums of predictions that need no network, by name, of the same images in the same order.
         units: of the planes; see :func:`additive` for which have figures of flux.
         edges: (K, m + 1) those of ``sums.density``.
+        noun: what one of the images is called.
         n_bootstrap: number of resamples; 0 gives no intervals.
         seed: of the resamples.
 
     Returns:
-        ``n``, ``planes``, ``units``, ``n_images`` {plane: n}, ``figures`` {plane: {name: {value, low, high}}} (see
-        :class:`PlaneFigures`), ``trivial`` {name: the same}, ``gain`` {name: {plane: {'rmse': {value, low, high}}}}
-        (see :class:`RootMeanSquareRatio`), ``power`` {plane: {n, k, ratio, low, high, r, r_low, r_high}} (P_p / P_t
-        and P_pt / √(P_p P_t) in bins of k, cycles a pixel) and ``density`` {plane: {edges, counts}}, the rows true
-        values. Numbers, strings, lists and None only.
+        ``n``, ``noun``, ``planes``, ``units``, ``n_images`` {plane: n}, ``figures`` {plane: {name: {value, low, high}}}
+        (see :class:`PlaneFigures`), ``trivial`` {name: the same}, ``gain`` {name: {plane: {'rmse': {value, low,
+        high}}}} (see :class:`RootMeanSquareRatio`), ``power`` {plane: {n, k, ratio, low, high, r, r_low, r_high}}
+        (P_p / P_t and P_pt / √(P_p P_t) in bins of k, cycles a pixel) and ``density`` {plane: {edges, counts}}, the
+        rows true values. Numbers, strings, lists and None only.
 
     Raises:
         DataError: no image, or no valid pixel in a plane.
@@ -128,7 +130,7 @@ def summarise_images(
     n_images = (sums.n > 0).sum(0)
     if empty := [name for name, n in zip(planes, n_images, strict=True) if n == 0]:
         raise DataError(
-            f"no target of these {len(sums.n)} images has a valid pixel in plane {empty[0]}; choose other images."
+            f"no target of these {len(sums.n)} {noun}s has a valid pixel in plane {empty[0]}; choose other {noun}s."
         )
     options = {"n_resamples": n_bootstrap, "seed": seed}
     strata = np.zeros(len(sums.n), dtype=np.int64)
@@ -142,10 +144,11 @@ def summarise_images(
 
     return {
         "n": len(sums.n),
+        "noun": noun,
         "planes": list(planes),
         "units": list(units or [None] * len(planes)),
         "n_images": {name: int(n) for name, n in zip(planes, n_images, strict=True)},
-        "intervals": f"95 %; {n_bootstrap} bootstrap resamples of the images",
+        "intervals": f"95 %; {n_bootstrap} bootstrap resamples of the {noun}s",
         "figures": figures(sums),
         "trivial": {name: figures(other) for name, other in (trivial or {}).items()},
         "gain": {

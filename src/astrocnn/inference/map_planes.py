@@ -55,13 +55,12 @@ class MapPlanes:
         keys = tuple(key for key in KEYS if key in found)
         if not keys:
             raise ConfigError(f"{type(task).__name__} predicts no maps; mosaics are for tasks that do.")
-        inner = side - 2 * int(getattr(task.network, "border", 0))
         made = found[keys[0]].shape[-1]
-        upscale = max(made // inner, 1)
+        upscale = max(made // side, 1)
         for key in keys:
-            if found[key].shape[-2:] != (upscale * inner, upscale * inner):
+            if found[key].shape[-2:] != (upscale * side, upscale * side):
                 raise ConfigError(
-                    f"{type(task.network).__name__} makes maps of {found[key].shape[-1]} pixels a side of {inner} "
+                    f"{type(task.network).__name__} makes maps of {found[key].shape[-1]} pixels a side of {side} "
                     "pixels of an image; of mosaics come maps of their own pixels, or of so many times finer ones."
                 )
         classes = tuple(str(name) for name in getattr(task, "classes", ())) if "p" in found else ()

@@ -110,17 +110,21 @@ def predict_mosaic(
         return
     was_training = task.training
     task.eval()
+    task.surround = False  # windows reach over what the network loses
     rows, columns = ([window.finer(planes.upscale) for window in side] for side in (grid.rows, grid.columns))
     begin = begin_at(rows, TILE[0], tiles.rows)
     needed = grid.rows[needed_from(rows, TILE[0], begin) :]
     maps = ahead(_maps(task, mosaic, needed, grid, planes, batch_size))
     shown = track(maps, description, total=len(needed) * len(columns))
-    with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
-        for top, left, block in stitch(rows, columns, shown, unit=TILE, begin=begin):
-            tiles.put(top, left, planes.blocks(block))
-            if left + block.shape[2] == width:
-                tiles.commit(top + block.shape[1])
-    task.train(was_training)
+    try:
+        with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
+            for top, left, block in stitch(rows, columns, shown, unit=TILE, begin=begin):
+                tiles.put(top, left, planes.blocks(block))
+                if left + block.shape[2] == width:
+                    tiles.commit(top + block.shape[1])
+    finally:
+        task.train(was_training)
+        task.surround = True
 
 
 @torch.inference_mode()

@@ -32,6 +32,7 @@ class CrossEntropy(nn.Module):
         ConfigError: options outside these ranges.
     """
 
+    reads = "label"
     class_weights: Tensor | None
 
     def __init__(

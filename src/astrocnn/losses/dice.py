@@ -27,6 +27,8 @@ class Dice(nn.Module):
         ConfigError: ``smooth_pix`` not above 0.
     """
 
+    reads = "class_map"
+
     def __init__(self, *, background: bool = True, smooth_pix: float = 1.0) -> None:
         super().__init__()
         if not smooth_pix > 0:

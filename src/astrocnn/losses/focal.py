@@ -29,6 +29,7 @@ class Focal(nn.Module):
         ConfigError: options outside these ranges.
     """
 
+    reads = "class_map"
     class_weights: Tensor | None
 
     def __init__(self, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None) -> None:

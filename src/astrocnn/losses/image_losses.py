@@ -28,6 +28,7 @@ class ImageLoss(nn.Module):
         ConfigError: weights that are negative or not finite.
     """
 
+    reads: ClassVar[str] = "target_image"
     bounded: ClassVar[bool] = False
     plane_weights: Tensor | None
 

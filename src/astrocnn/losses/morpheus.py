@@ -27,6 +27,8 @@ class Morpheus(nn.Module):
         ConfigError: ``background`` below 0.
     """
 
+    reads = "class_map"
+
     def __init__(self, *, background: int = 0) -> None:
         super().__init__()
         if background < 0:

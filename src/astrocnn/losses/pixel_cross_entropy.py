@@ -18,6 +18,8 @@ class PixelCrossEntropy(CrossEntropy):
         options: ``class_weights`` and ``label_smoothing`` of :class:`CrossEntropy`.
     """
 
+    reads = "class_map"
+
     def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
         """The mean loss, a scalar float32; 0, with gradients of 0, where no pixel has a label.
 

@@ -1,6 +1,7 @@
 """Sums of losses."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ __all__ = ["WeightedSum"]
 
 
 class WeightedSum(nn.Module):
-    """Σ c_k L_k of several losses of the same logits and truth.
+    """Σ c_k L_k of several losses of the same outputs and truth.
 
     Args:
         losses: the losses by name.
@@ -34,9 +35,9 @@ class WeightedSum(nn.Module):
         self.losses = nn.ModuleDict(losses)
         self.factors = {name: float(factors.get(name, 1.0)) for name in losses}
 
-    def forward(self, logits: Tensor, label: Tensor, weight: Tensor | None = None) -> Tensor:
+    def forward(self, *of: Any, **named: Any) -> Tensor:
         """The sum, a scalar float32; arguments as each loss takes them."""
         parts: Sequence[Tensor] = [
-            self.factors[name] * loss(logits, label, weight) for name, loss in self.losses.items()
+            self.factors[name] * loss(*of, **named) for name, loss in self.losses.items()
         ]
         return sum(parts[1:], start=parts[0])

@@ -1,6 +1,6 @@
 """What several networks share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
@@ -18,6 +18,7 @@ __all__ = [
     "same_conv2d",
     "sides",
     "sides_of_at_least",
+    "whole_maps",
 ]
 
 AXES = {2: ("images", "H, W", "pixels"), 3: ("volumes", "D, H, W", "voxels")}
@@ -123,6 +124,34 @@ def padded_to_multiple(images: Tensor, multiple: int) -> Tensor:
     if not any(lacking):
         return images
     return nn.functional.pad(images, [n for side in reversed(lacking) for n in (0, side)])
+
+
+def whole_maps(
+    network: nn.Module, images: Tensor, *, run: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """What ``network`` gives for normalised images (B, C, H, W), its maps covering all of them.
+
+    A network without padding, whose maps lose ``border`` pixels on each side, sees so many pixels without data (zeros)
+    around the images, and behind them as many more as its sizes ask for.
+
+    Args:
+        network: with ``border``, where it loses pixels, and then ``least_size`` and ``multiple``.
+        images: normalised.
+        run: what calls the network, where it is not called itself (its compiled twin).
+    """
+    run, border = run or network, int(getattr(network, "border", 0))
+    if not border:
+        return run(images)
+    of: Any = network
+    around = []
+    for side in reversed(images.shape[2:]):
+        steps = -(-max(side + 2 * border - of.least_size, 0) // of.multiple)
+        around += [border, of.least_size + steps * of.multiple - side - border]
+    padded = nn.functional.pad(images, around)
+    maps = run(padded)
+    finer = maps.shape[-1] // (padded.shape[-1] - 2 * border)
+    rows, columns = (finer * side for side in images.shape[2:])
+    return maps[..., :rows, :columns]
 
 
 def middle_of(maps: Maps, sides: Sequence[int]) -> Maps:

@@ -95,7 +95,7 @@ def _plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -> list
     if counts := summary.get("per_image"):
         figure = draw(counts_per_scene, counts)
         ratio = sum(counts["found"]) / max(sum(counts["true"]), 1)
-        text = f"One point an image. Found over true objects: {ratio:.3f} on the whole."
+        text = f"One point an image. Detections over true objects: {ratio:.3f} on the whole."
         shown.append(plot("plot-counts", "Objects an image", figure, text))
     for name, found in (summary.get("values") or {}).items():
         figure = draw(values, found, name=name)

@@ -22,6 +22,7 @@ MOST_PLANES = 6
 CLIPPED_PERCENT = 0.5  # on either side of a colour scale
 RESIDUAL_PERCENT = 99.0
 LARGEST_SIDE = 256
+CLIPPED = "larger ones in the same colours"
 
 
 def image_gallery(
@@ -98,7 +99,7 @@ def _in_colour(
     unit = f" {html(units[0])}" if len(set(units)) == 1 and units[0] else ""
     note = (
         "Input, target and prediction on one scale (asinh over the noise, Lupton et al. 2004); predicted − true is "
-        f"{summed}, from −{scientific(span, 2)} (blue) to {scientific(span, 2)}{unit} (red). {_no_data()}"
+        f"{summed}, from −{scientific(span, 2)} (blue) to {scientific(span, 2)}{unit} (red), {CLIPPED}. {_no_data()}"
     )
     return rows, note
 
@@ -146,14 +147,21 @@ def _by_plane(
         )
     left_out = f" The first {MOST_PLANES} of {len(planes)} planes." if len(planes) > MOST_PLANES else ""
     note = (
-        f"One scale a plane in all examples: {'; '.join(scales)} (blue to red).{first}{left_out} {_no_data()}"
+        f"One scale a plane in all examples: {'; '.join(scales)} (blue to red), {CLIPPED}.{first}{left_out} "
+        f"{_no_data()}"
     )
     return rows, note
 
 
 def _span(residual: Floats) -> float:
-    known = np.abs(residual[np.isfinite(residual)])
-    return float(np.percentile(known, RESIDUAL_PERCENT)) if len(known) and known.max() > 0 else 1.0
+    """The end of the colour scale of residuals (N, H, W): it suits the image in the middle, whatever the worst are."""
+    spans = [
+        float(np.percentile(np.abs(known), RESIDUAL_PERCENT))
+        for each in residual
+        if len(known := each[np.isfinite(each)])
+    ]
+    spans = [span for span in spans if span > 0]
+    return float(np.percentile(spans, 50, method="lower")) if spans else 1.0
 
 
 def _coloured(values: Floats, low: float, high: float, colours: str) -> NDArray[np.uint8]:

@@ -12,11 +12,11 @@ from astrocnn.report.history import History
 from astrocnn.report.image_gallery import image_gallery
 from astrocnn.report.image_plots import power, values
 from astrocnn.report.image_tables import image_figures_table, image_tiles
-from astrocnn.report.image_words import plane_name
+from astrocnn.report.image_words import plane_name, some_of
 from astrocnn.report.page import SPLITS
 from astrocnn.report.populations import shown_split
 from astrocnn.report.style import draw
-from astrocnn.report.tables import duration, run_list
+from astrocnn.report.tables import duration, parameters, run_list
 from astrocnn.report.words import count, html, moment
 
 __all__ = ["write_image_report"]
@@ -89,7 +89,7 @@ def _plots(summary: Mapping[str, Any]) -> list[str]:
         text = (
             "Power spectrum of the predictions over that of the targets, and the correlation of both, which no "
             "rescaling can raise: 1 is perfect. Where the ratio falls, detail is smoothed away. Bands are 95&nbsp;% "
-            f"intervals. From {count(n)} images without missing pixels, all with the same weight."
+            f"intervals. From {some_of(summary, n)} without missing pixels, all with the same weight."
         )
         figure = draw(power, summary["power"], panels=(1, 1), height_inch=4.1)
         shown.append(plot("plot-power", "Agreement by scale", figure, text))
@@ -100,11 +100,11 @@ def _lead(summary: Mapping[str, Any], split: str, run_info: Mapping[str, Any]) -
     """The run in one line, and what it is judged on."""
     parts = [html(moment(run_info[key])) for key in ("model", "data", "date") if run_info.get(key)]
     if run_info.get("n_parameters"):
-        parts.append(f"{count(run_info['n_parameters'])} parameters")
+        parts.append(parameters(run_info))
     if run_info.get("training_seconds") is not None:
         parts.append(f"trained in {duration(run_info['training_seconds'])}")
     judged = (
         f"Predicts {html(', '.join(summary['planes']))}. Judged on the {html(SPLITS.get(split, split))} of "
-        f"{count(summary['n'])} images."
+        f"{some_of(summary, summary['n'])}."
     )
     return (f'<p class="lead">{" · ".join(parts)}</p>' if parts else "") + f'<p class="lead">{judged}</p>'

@@ -15,10 +15,12 @@ from astrocnn.report.image_words import (
     figure_text,
     headline,
     interval_text,
+    meaning,
     plane_name,
+    some_of,
 )
 from astrocnn.report.populations import shown_split
-from astrocnn.report.words import count, html
+from astrocnn.report.words import html
 
 __all__ = ["image_figures_table", "image_summary_table", "image_tiles", "print_image_summary"]
 
@@ -45,16 +47,19 @@ def image_tiles(summary: Mapping[str, Any]) -> str:
 def image_figures_table(summary: Mapping[str, Any]) -> str:
     """One row a figure, one column a plane, with 95 % intervals and below them what the trivial predictions reach."""
     planes, units = summary["planes"], summary["units"]
+    numbers = summary["n_images"]
     head = "".join(
-        f'<th scope="col">{html(plane_name(plane, unit))}<small>{count(summary["n_images"][plane])} images</small></th>'
+        f'<th scope="col">{html(plane_name(plane, unit))}<small>{some_of(summary, numbers[plane])}</small></th>'
         for plane, unit in zip(planes, units, strict=True)
     )
     rows = []
-    for key, (name, meaning) in FIGURES.items():
+    for key, (name, _) in FIGURES.items():
         if not any(key in summary["figures"][plane] for plane in planes):
             continue
         cells = "".join(f"<td>{_cell(summary, plane, key)}</td>" for plane in planes)
-        rows.append(f'<tr><th scope="row">{html(name)}<small>{html(meaning)}</small></th>{cells}</tr>')
+        rows.append(
+            f'<tr><th scope="row">{html(name)}<small>{html(meaning(key, summary))}</small></th>{cells}</tr>'
+        )
     for name in summary["gain"]:
         cells = "".join(f"<td>{_gain(summary['gain'][name][plane]['rmse'])}</td>" for plane in planes)
         title = f"RMSE over that of {PREDICTORS.get(name, name)}"
@@ -90,7 +95,7 @@ def image_summary_table(metrics: Mapping[str, Any]) -> Table:
         title = f"RMSE over that of {PREDICTORS.get(name, name)}"
         shown[title] = [_text("ratio", gain[plane]["rmse"]) for plane, _ in planes]
     table = Table(
-        title=escape(f"{split} set, {count(summary['n'])} images"),
+        title=escape(f"{split} set, {some_of(summary, summary['n'])}"),
         title_justify="left",
         caption="in brackets: 95 % intervals",
         caption_justify="left",

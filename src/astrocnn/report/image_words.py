@@ -3,16 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-from astrocnn.report.words import DASH, number, percent, scientific
+from astrocnn.report.words import DASH, number, percent, scientific, some
 
-__all__ = ["FIGURES", "PREDICTORS", "figure_text", "headline", "interval_text", "plane_name"]
+__all__ = [
+    "FIGURES",
+    "PREDICTORS",
+    "figure_text",
+    "headline",
+    "interval_text",
+    "meaning",
+    "plane_name",
+    "some_of",
+]
 
 FIGURES = {  # key of metrics.json: (name, what it is)
     "rmse": ("RMSE", "root mean square of the residuals, in the target's unit"),
     "mae": ("Mean absolute error", "in the target's unit"),
     "bias": ("Bias", "mean of predicted − true, in the target's unit"),
     "r2": ("R²", "share of the target's variance that is explained"),
-    "psnr": ("PSNR", "range of an image's target over its RMSE, mean over the images, dB"),
+    "psnr": ("PSNR", "range of a target over its RMSE, mean over the images, dB"),
     "ssim": ("SSIM", "structural similarity (Wang et al. 2004), mean over the images"),
     "flux_ratio": ("Flux, predicted over true", "of all images together"),
     "flux_error": ("Flux error, mean", "mean over the images of |predicted / true − 1|"),
@@ -21,6 +30,21 @@ FIGURES = {  # key of metrics.json: (name, what it is)
 PREDICTORS = {"mean": "the training mean", "input": "the input itself"}
 IN_UNITS = ("rmse", "mae", "bias")
 RATES = ("flux_error", "flux_error_median")
+
+
+def meaning(key: str, summary: Mapping[str, Any]) -> str:
+    """What a figure is, of images or of volumes."""
+    return FIGURES[key][1].replace("image", noun_of(summary))
+
+
+def some_of(summary: Mapping[str, Any], n: int) -> str:
+    """'1 image' or '12 volumes'."""
+    return some(n, noun_of(summary))
+
+
+def noun_of(summary: Mapping[str, Any]) -> str:
+    """What one of those that were judged is called."""
+    return str(summary.get("noun", "image"))
 
 
 def figure_text(key: str, value: float | None) -> str:

@@ -24,7 +24,7 @@ from astrocnn.report.gallery import (
 from astrocnn.report.history import History
 from astrocnn.report.pictures import how_drawn
 from astrocnn.report.populations import populations, shown_split
-from astrocnn.report.tables import duration, figures_table, run_list, tiles
+from astrocnn.report.tables import duration, figures_table, parameters, run_list, tiles
 from astrocnn.report.truth import MOST_KINDS
 from astrocnn.report.words import Estimate, count, html, moment
 
@@ -175,7 +175,7 @@ def _lead(summary: Mapping[str, Any], split: str, classes: Sequence[str], run_in
     """The run in one line: what, on what, when, how long, and how many objects it is judged by."""
     parts = [html(moment(run_info[key])) for key in ("model", "data", "date") if run_info.get(key)]
     if run_info.get("n_parameters"):
-        parts.append(f"{count(run_info['n_parameters'])} parameters")
+        parts.append(parameters(run_info))
     if run_info.get("training_seconds") is not None:
         parts.append(f"trained in {duration(run_info['training_seconds'])}")
     objects = f"{count(summary['n'])} objects"

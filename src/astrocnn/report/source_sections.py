@@ -12,7 +12,7 @@ from astrocnn.report.scores import confusion
 from astrocnn.report.segmentation_plots import against_magnitude, auroc_by_snr, distances, star_rates
 from astrocnn.report.segmentation_words import FIGURES, figure_rows, figure_text, judged_on
 from astrocnn.report.style import draw
-from astrocnn.report.tables import duration
+from astrocnn.report.tables import duration, parameters
 from astrocnn.report.words import Estimate, count, html, moment
 
 __all__ = ["cell", "figures_table", "lead", "object_plots", "tiles"]
@@ -50,8 +50,9 @@ def figures_table(summary: Mapping[str, Any]) -> str:
     if counts:
         note += (
             f" Of {count(counts['n_true'])} true objects {count(counts['n_blended'])} touch another; "
-            f"{count(counts['n_measured'])} were found. {count(counts['n_ignored'])} too faint ones, and "
-            f"{count(counts['n_measured_ignored'])} that were found of them, count neither way. A pair lies "
+            f"{count(counts['n_matched'])} were found, among {count(counts['n_measured'])} that are said to be there. "
+            f"{count(counts['n_ignored'])} too faint ones, and {count(counts['n_measured_ignored'])} that are said to "
+            "be there in their places, count neither way. A pair lies "
             f"within {summary['radius_pix']:.3g} pixels."
         )
     return table(["", *head], rows, kind="figures-of-maps") + f'<p class="read">{note}</p>'
@@ -109,7 +110,7 @@ def lead(summary: Mapping[str, Any], split: str, run_info: Mapping[str, Any]) ->
     """The run in one line, and what it is judged on."""
     parts = [html(moment(run_info[key])) for key in ("model", "data", "date") if run_info.get(key)]
     if run_info.get("n_parameters"):
-        parts.append(f"{count(run_info['n_parameters'])} parameters")
+        parts.append(parameters(run_info))
     if run_info.get("training_seconds") is not None:
         parts.append(f"trained in {duration(run_info['training_seconds'])}")
     judged = f"Judged on the {html(SPLITS.get(split, split))} of {html(judged_on(summary))}."

@@ -7,7 +7,7 @@ from typing import Any
 from astrocnn.report.populations import Population, figure_name, figure_rows
 from astrocnn.report.words import FIGURES, Estimate, count, html, moment
 
-__all__ = ["duration", "figures_table", "run_list", "tiles"]
+__all__ = ["duration", "figures_table", "parameters", "run_list", "tiles"]
 
 BINARY_TILES = ("auroc", "tpr_at_fpr_1e-2")
 MULTICLASS_TILES = ("accuracy", "balanced_accuracy", "auroc")
@@ -63,7 +63,7 @@ def run_list(run_info: Mapping[str, Any]) -> str:
         "model": ("Model", html),
         "data": ("Data", html),
         "date": ("Date", lambda value: html(moment(value))),
-        "n_parameters": ("Parameters", lambda value: count(value)),
+        "n_parameters": ("Parameters", lambda _: parameters(run_info).replace(" parameters", "")),
         "training_seconds": ("Training time", lambda value: duration(value)),
         "git": ("Git state", html),
         "command": ("Command", lambda value: f"<code>{html(value)}</code>"),
@@ -71,13 +71,20 @@ def run_list(run_info: Mapping[str, Any]) -> str:
     }
     entries = []
     for key in [key for key in known if key in run_info] + [
-        key for key in run_info if key not in (*known, "title")
+        key for key in run_info if key not in (*known, "title", "n_trained")
     ]:
         if run_info[key] is None or run_info[key] in ("", {}, []):
             continue
         name, show = known.get(key, (str(key).replace("_", " "), _plain))
         entries.append(f"<dt>{html(name)}</dt><dd>{show(run_info[key])}</dd>")
     return f"<dl>{''.join(entries)}</dl>" if entries else ""
+
+
+def parameters(run_info: Mapping[str, Any]) -> str:
+    """'5 065 170 parameters, 2 239 628 of them trained' of a run; all are trained where it says nothing else."""
+    n, n_trained = run_info["n_parameters"], run_info.get("n_trained")
+    trained = "" if n_trained in (None, n) else f", {count(n_trained)} of them trained"
+    return f"{count(n)} parameters{trained}"
 
 
 def duration(seconds: Any) -> str:

@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 DASH = "–"
+HUGE = 1e6  # from here on numbers are powers of ten
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LABELS = {  # truth columns that are met often: (name, unit, symbol in HTML)
     "theta_E": ("Einstein radius", "arcsec", "<i>θ</i><sub>E</sub>"),
@@ -76,8 +77,10 @@ class Estimate:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """``value`` with ``digits`` decimals; a dash for None, NaN and infinities."""
+    """``value`` with ``digits`` decimals, or a power of ten from a million on; a dash for None, NaN and infinities."""
     real = _real(value)
+    if real is not None and abs(real) >= HUGE:
+        return scientific(real, 3)
     return DASH if real is None else f"{real:.{digits}f}".replace("-", "−")
 
 
@@ -88,12 +91,14 @@ def count(value: Any) -> str:
 
 
 def percent(fraction: float) -> str:
-    """'12 %', '0.30 %', '99.7 %', '< 0.01 %' or '0 %': the nearer to an end, the more digits."""
+    """'12 %', '0.30 %', '99.7 %', '< 0.01 %' or '0 %': the nearer to an end, the more digits; '5.99×10³² %'."""
     if 0 < fraction < 1e-4:
         return "< 0.01\u00a0%"
     if 0.9999 < fraction < 1:
         return "> 99.99\u00a0%"
     shown = 100 * fraction
+    if shown >= HUGE:
+        return f"{scientific(shown, 3)}\u00a0%"
     from_end = min(shown, 100 - shown) if shown <= 100 else shown
     digits = 0 if from_end >= 10 or from_end == 0 else 1 if from_end >= 1 else 2
     return f"{shown:.{digits}f}\u00a0%"
@@ -107,7 +112,7 @@ def scientific(value: Any, digits: int = 4) -> str:
     if real == 0:
         return "0"
     mantissa, exponent = f"{real:.{digits - 1}e}".split("e")
-    if not 1e-3 <= abs(real) < max(1e6, 10 ** (digits + 1)):
+    if not 1e-3 <= abs(real) < max(HUGE, 10 ** (digits + 1)):
         return f"{mantissa}×10{str(int(exponent)).translate(SUPERSCRIPT)}".replace("-", "−")
     decimals = max(digits - 1 - int(exponent), 0)
     shown = f"{real:,.{decimals}f}".replace(",", "\u202f")

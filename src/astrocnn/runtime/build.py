@@ -8,11 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
+from torch import nn
 
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import AstrocnnError, ConfigError
 from astrocnn.functional.seeding import seed_of
+from astrocnn.networks.blocks import whole_maps
 from astrocnn.runtime.option_types import check_types
 from astrocnn.tasks.base import BaseTask
 
@@ -106,6 +108,8 @@ def build(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
         AstrocnnError: something does not fit; the message names ``model=`` and ``data=``.
     """
     ask_for_masks(cfg)
+    if not any(word.startswith("task=") for word in typed()):  # the data have the first word on another task
+        check_loss(cfg)
     datamodule, spec = build_data(cfg)
     datamodule.require_labels()
     fit_task(cfg, spec)
@@ -118,25 +122,46 @@ def ask_for_masks(cfg: DictConfig) -> None:
         cfg.data.masks = bool(getattr(class_of(cfg.model), "needs_masks", False))
 
 
-def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
-    """Set the number of outputs and run the network once without memory or arithmetic (meta device)."""
+def task_class_of(cfg: DictConfig) -> type[BaseTask]:
+    """The class of the task.
+
+    Raises:
+        ConfigError: it is none.
+    """
     task_class = get_class(cfg.task._target_)
     if not issubclass(task_class, BaseTask):
         raise ConfigError(
             f"task target {cfg.task._target_} is not a subclass of astrocnn.tasks.base.BaseTask."
         )
+    return task_class
+
+
+def check_loss(cfg: DictConfig) -> None:
+    """Refuse a loss, or one of a sum of losses, that reads something else than the task learns."""
+    nodes = (cfg.loss.get("losses") or {"": cfg.loss}).values()
+    losses = [loss for loss in map(class_of, nodes) if loss is not None]
+    if (network := class_of(cfg.model)) is not None:
+        task_class_of(cfg).check_loss(losses, network)
+
+
+def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
+    """Set the number of outputs and run the network once without memory or arithmetic (meta device)."""
+    task_class = task_class_of(cfg)
     n_outputs = task_class.n_outputs(spec)
     if cfg.task.n_outputs not in (None, n_outputs):
         raise ConfigError(
             f"task.n_outputs={cfg.task.n_outputs}, but these data need {n_outputs}; leave it null."
         )
     cfg.task.n_outputs = n_outputs
+    check_loss(cfg)
     task_class.check_network(class_of(cfg.model), spec)
-    check_forward(cfg, spec, task_class.output_shape(spec))
+    check_forward(cfg, spec, task_class)
 
 
-def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int | None, ...]) -> None:
-    """One forward pass of a batch of two on the meta device must give ``expected``."""
+def check_forward(cfg: DictConfig, spec: DataSpec, task_class: type[BaseTask]) -> None:
+    """One forward pass of a batch of two on the meta device must give what the task expects; one of the parts of
+    images on which is trained must be possible.
+    """
     pair = f"model={choice('model')} and data={choice('data')}"
     size = "×".join(map(str, spec.image_shape))
     made_for = getattr(class_of(cfg.model), "input_shape", spec.image_shape)
@@ -151,7 +176,7 @@ def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int | None, .
     with torch.device("meta"):
         network = instantiated(cfg.model, f"model={choice('model')}").eval()
         try:
-            output = network(torch.zeros(2, *spec.image_shape))
+            output = whole_maps(network, torch.zeros(2, *spec.image_shape))
         except AstrocnnError as error:
             raise ConfigError(f"{pair} do not go together: an object is {size}; {error}") from error
         except RuntimeError as error:
@@ -159,15 +184,64 @@ def check_forward(cfg: DictConfig, spec: DataSpec, expected: tuple[int | None, .
             raise ConfigError(
                 f"{pair} do not go together: an object is {size}, the network was made for {wants} ({error})."
             ) from error
-    given = tuple(output.shape[1:])
-    if len(given) != len(expected) or any(
-        want not in (None, has) for has, want in zip(given, expected, strict=True)
-    ):
+        given, expected = tuple(output.shape[1:]), task_class.output_shape(spec)
+        if remedy := misfit(cfg, given, expected, spec, task_class):
+            raise ConfigError(
+                f"{pair} do not go together: the network gives {outputs_of(given)} for an object of {size}, the "
+                f"task needs {outputs_of(expected)}; {remedy}."
+            )
+        check_parts(cfg, spec, network)
+
+
+def misfit(
+    cfg: DictConfig,
+    given: tuple[int, ...],
+    expected: tuple[int | None, ...],
+    spec: DataSpec,
+    task_class: type[BaseTask],
+) -> str:
+    """What to do about a network that gives an output of another shape than is expected; '' where it does not."""
+    if len(given) != len(expected):
+        return f"choose {task_class.fitting}"
+    differ = [want not in (None, has) for has, want in zip(given, expected, strict=True)]
+    if any(differ[1:]):
+        finer = (expected[-1] or 0) // spec.image_shape[-1]
+        model = "" if "upscale" in cfg.model else "model=unet "
+        ratio = f"{finer} {'pixel' if finer == 1 else 'pixels'} along one of the image"
+        return f"set {model}model.upscale={finer}, as what is to come out has {ratio}"
+    return (
+        f"choose a network of {expected[0]} outputs, or leave model.n_outputs as it is" if differ[0] else ""
+    )
+
+
+def outputs_of(shape: tuple[int | None, ...]) -> str:
+    """'2 numbers' or '8 maps of 64×64' of the shape of an output."""
+    if None in shape:
+        return "a grid of boxes"
+    n, *sides = shape
+    kind = "map" if sides else "number"
+    return f"{n} {kind}{'s' * (n != 1)}" + (f" of {'×'.join(map(str, sides))}" if sides else "")
+
+
+def check_parts(cfg: DictConfig, spec: DataSpec, network: nn.Module) -> None:
+    """One forward pass of a part that ``augment.crop_pix`` cuts out of an image for training."""
+    part = (cfg.get("augment") or {}).get("crop_pix")
+    if part is None or len(spec.image_shape) != 3 or part > min(spec.image_shape[1:]):
+        return
+    try:
+        whole_maps(network, torch.zeros(2, spec.image_shape[0], part, part))
+    except (AstrocnnError, RuntimeError) as error:
+        size = "×".join(map(str, spec.image_shape[1:]))
         raise ConfigError(
-            f"{pair} do not go together: the network gives {given} for an object of {size}, the task "
-            f"needs {expected}; choose a model of that output, or set its options so that it has "
-            f"{math.prod(want or 1 for want in expected)} outputs."
-        )
+            f"model={choice('model')} takes the images of {size} pixels, but not the parts of {part}×{part} on which "
+            f"augment.crop_pix={part} trains it; train on whole images with augment=default, or set another "
+            "augment.crop_pix."
+        ) from error
+
+
+def typed() -> list[str]:
+    """The overrides of the command line, but for Hydra's own."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def choice(group: str) -> str:

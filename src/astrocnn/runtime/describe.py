@@ -1,15 +1,29 @@
 """What a run trains, validates and tests on: printed, and kept in the run's folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datamodules.splits import SPLITS
 from astrocnn.io.tables import write_table
 
-__all__ = ["describe_data", "split_record"]
+__all__ = ["count_parameters", "describe_data", "split_record"]
+
+
+def count_parameters(network: nn.Module, freeze: Sequence[str] | None = None) -> dict[str, int]:
+    """``n_parameters`` of a network, and ``n_trained``: those that training changes, parts that it shall
+    ``freeze`` left out.
+    """
+    frozen = {id(of) for part in freeze or () for of in network.get_submodule(part).parameters()}
+    of_all = list(network.parameters())
+    return {
+        "n_parameters": sum(of.numel() for of in of_all),
+        "n_trained": sum(of.numel() for of in of_all if of.requires_grad and id(of) not in frozen),
+    }
 
 
 def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from astrocnn.io.tables import write_table
 from astrocnn.report.history import read_history
 from astrocnn.runtime.attach import attach, uses_own_data
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config, read_record
+from astrocnn.runtime.describe import count_parameters
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted, judge_of
 from astrocnn.tasks.base import BaseTask
 
@@ -138,7 +139,7 @@ def run_information(run: Path, cfg: DictConfig, task: BaseTask) -> dict[str, Any
         "model": network,
         "data": recorded.get("data"),
         "date": recorded["attempts"][0]["started"] if recorded.get("attempts") else None,
-        "n_parameters": sum(p.numel() for p in task.network.parameters() if p.requires_grad),
+        **count_parameters(task.network, cfg.get("freeze")),
         "training_seconds": recorded.get("seconds"),
         "git": f"{git['commit'][:12]}{' with changes' if git['changed'] else ''}"
         if git.get("commit")

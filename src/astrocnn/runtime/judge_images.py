@@ -57,6 +57,7 @@ class ImageJudge(Judge):
             trivial={name: joined(parts) for name, parts in others.items()},
             units=self.data.spec.target_units,
             edges=edges.double().cpu().numpy(),
+            noun="volume" if len(self.data.spec.image_shape) == 4 else "image",
             n_bootstrap=options.n_bootstrap,
             seed=seed,
         )

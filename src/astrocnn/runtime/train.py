@@ -31,7 +31,7 @@ from astrocnn.runtime.build import (
     training_sample,
 )
 from astrocnn.runtime.checkpoint import best_checkpoint, read_checkpoint, read_record, start_from
-from astrocnn.runtime.describe import describe_data
+from astrocnn.runtime.describe import count_parameters, describe_data
 from astrocnn.runtime.evaluate import device_of, evaluate_task, run_information
 from astrocnn.runtime.folder import command_line, git_state, next_attempt, open_folder, save_config, versions
 from astrocnn.runtime.judge import judge_of
@@ -194,9 +194,10 @@ def build_trainer(cfg: DictConfig, folder: Path) -> tuple[pl.Trainer, ResumePoin
 
 
 def describe_network(task: BaseTask) -> str:
-    """One line: the network's name and number of trained parameters."""
-    n = sum(p.numel() for p in task.network.parameters() if p.requires_grad)
-    return f"network: {type(task.network).__name__}, {n:,} parameters"
+    """One line: the network's name and how many parameters it has, and how many of them are trained if not all."""
+    n, n_trained = count_parameters(task.network).values()
+    trained = "" if n_trained == n else f", {n_trained:,} of them trained"
+    return f"network: {type(task.network).__name__}, {n:,} parameters{trained}"
 
 
 def begin_record(folder: Path, cfg: DictConfig) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What every task does: the three steps, the optimiser, and reproducible randomness."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -13,10 +13,20 @@ from torch.optim import Optimizer
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.errors import ConfigError, RunError, listed
 from astrocnn.functional.seeding import seed_of
+from astrocnn.losses.weighted_sum import WeightedSum
+from astrocnn.networks.blocks import whole_maps
 from astrocnn.transforms.augment import Augment
 from astrocnn.transforms.normalize import Normalize
 
 __all__ = ["BaseTask"]
+
+LOSSES = {  # by what they read: names of loss=
+    "label": "cross_entropy",
+    "class_map": "pixel_cross_entropy, focal, dice, cross_entropy_dice, focal_dice or morpheus",
+    "target_image": "l1, l2, huber or binary_cross_entropy",
+    "dense": "dense_boxes",
+    "yolo": "yolo",
+}
 
 
 class BaseTask(pl.LightningModule, ABC):
@@ -27,7 +37,8 @@ class BaseTask(pl.LightningModule, ABC):
     generators of dropout and augmentation by that key.
 
     Args:
-        network: raw outputs from normalised images.
+        network: raw outputs from normalised images. The maps of one without padding cover the whole image too
+            (:func:`~astrocnn.networks.blocks.whole_maps`).
         loss: of raw outputs and targets.
         optimizer: makes an optimiser of parameters, as ``functools.partial(torch.optim.AdamW, lr=1e-3)``.
         normalize: applied to every image; part of the checkpoint.
@@ -40,9 +51,17 @@ class BaseTask(pl.LightningModule, ABC):
         channels_last: memory format of 4-D tensors; faster on most hardware.
         compile: whether to run the network through ``torch.compile``.
         seed: of dropout and augmentation.
+
+    Attributes:
+        surround: whether images get the surroundings that a network without padding loses; windows have their own.
+
+    Raises:
+        ConfigError: the loss reads something else than the task learns.
     """
 
     report: ClassVar[str]  # which page shows the task's results
+    learns: ClassVar[str | None] = None  # what its losses read
+    fitting: ClassVar[str] = "a network made for this task"  # which networks suit it, for messages
 
     def __init__(
         self,
@@ -62,6 +81,8 @@ class BaseTask(pl.LightningModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        parts = loss.losses.values() if isinstance(loss, WeightedSum) else (loss,)
+        self.check_loss(map(type, parts), type(network))
         channels_last &= not any(
             weights.ndim == 5 for weights in network.parameters()
         )  # a format of images only
@@ -75,12 +96,34 @@ class BaseTask(pl.LightningModule, ABC):
         # in a tuple, so that the compiled twin is not registered as a second submodule of the checkpoint
         self._run = (torch.compile(self.network) if compile else self.network,)
         self.seed = seed
+        self.surround = True
         self._frozen: tuple[str, ...] = ()
 
     @staticmethod
     @abstractmethod
     def n_outputs(data: DataSpec) -> int:
         """How many outputs the network needs for such data."""
+
+    @classmethod
+    def truth_of(cls, network: Any) -> str | None:
+        """What the losses of a class of networks read; None for any."""
+        del network
+        return cls.learns
+
+    @classmethod
+    def check_loss(cls, losses: Iterable[Any], network: Any) -> None:
+        """Refuse classes of losses that read something else; one that does not say what it ``reads`` may be used.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        wanted = cls.truth_of(network)
+        for loss in losses:
+            if wanted is not None and getattr(loss, "reads", wanted) != wanted:
+                raise ConfigError(
+                    f"{loss.__name__} is no loss of {cls.__name__} with {network.__name__}; "
+                    f"choose loss={LOSSES[wanted]}."
+                )
 
     @staticmethod
     def check_network(network: Any, data: DataSpec) -> None:
@@ -148,8 +191,8 @@ class BaseTask(pl.LightningModule, ABC):
 
     def outputs(self, batch: Batch) -> Tensor:
         """The network's raw outputs for a batch, its pixels normalised."""
-        raw: Tensor = self._run[0](self.inputs(batch))
-        return raw
+        images, run = self.inputs(batch), self._run[0]
+        return whole_maps(self.network, images, run=run) if self.surround else run(images)
 
     def samples(self, batch: Batch, n: int) -> Tensor:
         """Raw outputs (n, B, ...) of ``n`` samples of a network with latent variables, the same for the same pixels."""

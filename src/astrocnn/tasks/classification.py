@@ -32,6 +32,8 @@ class ClassificationTask(BaseTask):
     """
 
     report = "classification"
+    learns = "label"
+    fitting = "a classifier, such as model=resnet"
     prior: Tensor
 
     def __init__(

@@ -40,6 +40,7 @@ class DetectionTask(BaseTask):
     """
 
     report = "detection"
+    fitting = "a detector, such as model=yolo_dense"
     value_mean: Tensor
     value_scale: Tensor
 
@@ -77,11 +78,6 @@ class DetectionTask(BaseTask):
                 f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, "
                 "fcos or mask_rcnn."
             )
-        if self.reads != "detections" and getattr(self.loss, "reads", None) != self.reads:
-            raise ConfigError(
-                f"{type(self.loss).__name__} is no loss of {type(self.network).__name__}; "
-                f"choose loss={READS[self.reads]}."
-            )
         if self.box_values and self.reads != "dense":
             raise ConfigError(
                 f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes "
@@ -107,6 +103,12 @@ class DetectionTask(BaseTask):
     def output_shape(data: DataSpec) -> tuple[int | None, ...]:
         """Channels of a grid of any size."""
         return (None, None, None)
+
+    @classmethod
+    def truth_of(cls, network: Any) -> str | None:
+        """What the network's grid is read as."""
+        reads = getattr(network, "reads", None)
+        return reads if reads in ("dense", "yolo") else None
 
     @staticmethod
     def check_network(network: Any, data: DataSpec) -> None:
@@ -278,4 +280,4 @@ def _with_data(found: Detections, known: Tensor) -> Detections:
     return found.where((seen_share(torch.from_numpy(found.boxes)[None], known[None])[0] > 0).numpy())
 
 
-READS = {"dense": "dense_boxes", "yolo": "yolo", "detections": "any"}
+READS = ("dense", "yolo", "detections")  # torchvision's, the last, have losses of their own

@@ -23,8 +23,8 @@ class ImageToImageTask(BaseTask):
     """Target images from images, in the target's own units.
 
     The loss compares in the scale of ``target_scale`` and counts only pixels whose target is valid. A network that
-    gives smaller maps than its images (``padding=valid``) is compared with the middle of the target, one that gives
-    larger ones with a target of finer pixels. A variational network (``training_outputs``) adds β times the
+    gives smaller maps than its images is compared with the middle of the target, one that gives larger ones with a
+    target of finer pixels. A variational network (``training_outputs``) adds β times the
     Kullback-Leibler divergence of its latent variables from their prior, per pixel of the target: with a loss that
     is a negative log-likelihood, β = 1 is the evidence lower bound (Kingma & Welling 13, arXiv:1312.6114), other
     values make the β-VAE of Higgins+17 (ICLR). Validation uses the mean of the latent variables, and no divergence.
@@ -49,6 +49,8 @@ class ImageToImageTask(BaseTask):
     """
 
     report = "image_to_image"
+    learns = "target_image"
+    fitting = "a network with outputs for every pixel, such as model=unet"
     step: Tensor  # (K,) deviation of what a residual network has to give
 
     def __init__(

@@ -42,6 +42,8 @@ class SegmentationTask(BaseTask):
     """
 
     report = "segmentation"
+    learns = "class_map"
+    fitting = "a network with outputs for every pixel, such as model=unet"
     prior: Tensor
 
     def __init__(

@@ -62,9 +62,12 @@ def read(path: Path, name: str) -> np.ndarray:
 
 
 def test_maps_sources_and_regions(
-    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, trained: Path
+    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("predict", *words, "instances=true") == 0
+    rate = re.search(r"maps of 330 × 130 pixels in .*field_maps.fits: (\S+) unique Mpix/s", capsys.readouterr().out)
+    assert rate is not None
+    assert 0 < float(rate[1]) < 1000
     folder = tmp_path / "maps"
     assert sorted(path.name for path in folder.iterdir()) == [
         "field.reg", "field_catalog.fits", "field_instances.fits", "field_maps.fits",
@@ -236,6 +239,13 @@ def test_without_data_the_images_are_asked_for(
 ) -> None:
     assert command("predict", f"run={trained}") == 1
     assert "name the images to be mapped with data=mosaic data.images=..." in capsys.readouterr().err
+
+
+def test_cutouts_are_not_mapped(trained: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("predict", f"run={trained}", "data=cutouts", "data.images=x/*.fits") == 1
+    said = capsys.readouterr().err
+    assert "name the images to be mapped with data=mosaic data.images=...; data=cutouts came." in said
+    assert len(said.splitlines()) == 1
 
 
 def test_radio_images_with_gaps_run_through(

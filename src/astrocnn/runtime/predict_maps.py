@@ -31,7 +31,7 @@ from astrocnn.io.tables import write_table
 from astrocnn.io.wcs_cards import finer_wcs, wcs_cards
 from astrocnn.progress import track
 from astrocnn.runtime.attach import attach, uses_own_data
-from astrocnn.runtime.build import class_of
+from astrocnn.runtime.build import choice, class_of
 from astrocnn.runtime.checkpoint import best_checkpoint, read_record
 from astrocnn.tasks.base import BaseTask
 
@@ -108,8 +108,10 @@ def mosaics_of(cfg: DictConfig, saved: DictConfig, does: str) -> Any:
     Raises:
         ConfigError: other data were named, or none; ``does`` says what the run does with mosaics.
     """
-    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
-        raise ConfigError(f"the run in {cfg.run} {does} with data=mosaic data.images=...")
+    own = uses_own_data(cfg)
+    if own or class_of(cfg.data) is not MosaicDataModule:
+        came = "" if own else f"; data={choice('data')} came"
+        raise ConfigError(f"the run in {cfg.run} {does} with data=mosaic data.images=...{came}.")
     return attach(cfg, saved)
 
 
@@ -215,10 +217,12 @@ def map_one(
             print(f"{names.part} was begun otherwise ({', '.join(other)}): starting anew.", file=sys.stderr)
         elif tiles.rows:
             print(f"{mosaic.name}: going on at row {tiles.rows} of {height}.", file=sys.stderr)
+        n_rows, start = height - tiles.rows, time.monotonic()
         try:
             predict_mosaic(
                 task, pixels, grid, planes, tiles, batch_size=cfg.data.batch_size, description=mosaic.name
             )
+            rate = unique_rate(n_rows * width // planes.upscale**2, time.monotonic() - start)
             classes = {f"CLASS{n}": (name, "") for n, name in enumerate(planes.classes)}
             write_maps(names.maps, tiles, header=header, sky=sky, planes={CLASS: classes})
         except KeyboardInterrupt:
@@ -228,8 +232,13 @@ def map_one(
             )
             raise
         tiles.remove()
-    print(f"{len(planes.written)} maps of {height} × {width} pixels in {names.maps}")
+    print(f"{len(planes.written)} maps of {height} × {width} pixels in {names.maps}: {rate}")
     return True
+
+
+def unique_rate(n_pixels: int, seconds: float) -> str:
+    """How fast pixels of a mosaic were predicted, each counted once however many windows saw it."""
+    return f"{n_pixels / max(seconds, 1e-9) / 1e6:.3g} unique Mpix/s"
 
 
 def made_by(path: Path, header: Cards) -> bool:

@@ -1,5 +1,6 @@
 """``scripts/predict.py`` of a run that detects: the objects of mosaics as catalogues and regions."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from astrocnn.runtime.predict_maps import (
     mosaics_of,
     provenance,
     say,
+    unique_rate,
 )
 from astrocnn.tasks.detection import DetectionTask
 
@@ -53,6 +55,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         if own:
             with OpenMosaic(mosaic, data.layers) as pixels:
                 measure_levels(task, pixels, mosaic)
+        start = time.monotonic()
         with OpenMosaic(mosaic, data.layers, variance=True) as pixels:
             found = detect_mosaic(
                 task,
@@ -62,6 +65,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
                 batch_size=cfg.data.batch_size,
                 description=mosaic.name,
             )
+            rate = unique_rate(mosaic.shape[0] * mosaic.shape[1], time.monotonic() - start)
             table = object_table(task, found, mosaic, pixels.surface)
         folder.mkdir(parents=True, exist_ok=True)
         scale = None if mosaic.wcs is None else mosaic.wcs.scale_arcsec
@@ -69,7 +73,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         units = {f"UNIT{n}": unit for n, unit in enumerate(mosaic.units, start=1) if unit is not None}
         about = {name: card[0] for name, card in (run | described(mosaic, data, grid)).items()}
         write_table(table, catalog, header=about | {"CLASSES": ",".join(task.classes)} | units)
-        print(f"{len(table)} objects in {catalog}, {regions}")
+        print(f"{len(table)} objects in {catalog}, {regions}: {rate}")
 
 
 def _threshold(given: Any) -> float:

@@ -47,7 +47,9 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         "THRESH": (task.threshold, "least score"),
     }
     grids = [grid_of(task, mosaic.shape, data.window, blend=False) for mosaic in data.mosaics]
-    say(task, saved, data, grids)
+    say(cfg, task, saved, data, grids)
+    if cfg.instances:
+        print("instances=true has no effect: the run gives boxes, and no map.", file=sys.stderr)
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
         catalog, regions = folder / f"{mosaic.name}_catalog{suffix}", folder / f"{mosaic.name}.reg"
         if catalog.exists() and not cfg.overwrite:

@@ -29,7 +29,13 @@ from astrocnn.datamodules.duplicates import (
 )
 from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datamodules.probing import find_spec
-from astrocnn.datamodules.refusals import check_labels, check_training_classes, refuse, skipped_table
+from astrocnn.datamodules.refusals import (
+    check_labels,
+    check_training_classes,
+    problem,
+    refuse,
+    skipped_table,
+)
 from astrocnn.datamodules.row_loaders import RowLoaders
 from astrocnn.datamodules.split_rule import Split, SplitRule, Splittable
 from astrocnn.datamodules.splits import SPLITS
@@ -228,7 +234,7 @@ class ObjectDataModule(RowLoaders):
         reasons = dict(packed.bad)
         bad = np.isin(row, list(reasons))
         unread = [
-            Problem(str(objects.ids[i]), objects.files.paths[objects.file[i]][0], reasons[int(row[i])])
+            problem(str(objects.ids[i]), objects.files.paths[objects.file[i]], reasons[int(row[i])])
             for i in np.flatnonzero(bad)
         ]
         refuse(unread, skip=self.on_bad == "skip")

@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import ProgressBar
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
 from astrocnn.datamodules.duplicates import DuplicateWarning
-from astrocnn.errors import ConfigError
+from astrocnn.errors import ConfigError, listed
 from astrocnn.io.atomic import write_text
 from astrocnn.runtime.build import (
     build,
@@ -140,13 +140,21 @@ def quiet() -> None:
 def balance(cfg: DictConfig, counts: np.ndarray | None) -> None:
     """Replace ``class_weights=balanced``, of the loss or of those that it sums, by N / (K · N_class) of the training
     split.
+
+    Raises:
+        ConfigError: nothing in the training split is of some class, so that it has no weight.
     """
     if counts is None:
         return
-    weights = [float(weight) for weight in counts.sum() / (len(counts) * counts)]
     for name in ("loss", *(f"loss.losses.{term}" for term in cfg.loss.get("losses") or ())):
         if OmegaConf.select(cfg, f"{name}.class_weights") == "balanced":
-            set_values(cfg, {f"{name}.class_weights": weights})
+            if not counts.all():
+                none = [cfg.data.classes[k] for k in np.flatnonzero(counts == 0)]
+                raise ConfigError(
+                    f"{name}.class_weights=balanced: nothing in the training split is of class {listed(none)}; leave it "
+                    f"out of data.classes, or give a number for each class ({name}.class_weights=[...])."
+                )
+            set_values(cfg, {f"{name}.class_weights": (counts.sum() / (len(counts) * counts)).tolist()})
 
 
 def precision_of(name: str, accelerator: str) -> str:

@@ -61,20 +61,20 @@ def train(cfg: DictConfig) -> float | None:
         SystemExit: the training was stopped by a signal; it can be continued.
     """
     resumed = bool(cfg.resume)
-    cfg, folder = open_folder(cfg)
-    if resumed:
-        check_targets(plain(cfg), training=True)
-    quiet()
-    try:
-        return run(cfg, folder)
-    except (KeyboardInterrupt, Interrupted) as stop:
-        signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
-        where = f" by {stop}" if isinstance(stop, Interrupted) else ""
-        print(
-            f"\nStopped{where}. Continue with: python scripts/train.py run_dir={cfg.run_dir} resume=true",
-            flush=True,
-        )
-        raise SystemExit(128 + signum) from None
+    with open_folder(cfg) as (cfg, folder):
+        if resumed:
+            check_targets(plain(cfg), training=True)
+        quiet()
+        try:
+            return run(cfg, folder)
+        except (KeyboardInterrupt, Interrupted) as stop:
+            signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+            where = f" by {stop}" if isinstance(stop, Interrupted) else ""
+            print(
+                f"\nStopped{where}. Continue with: python scripts/train.py run_dir={cfg.run_dir} resume=true",
+                flush=True,
+            )
+            raise SystemExit(128 + signum) from None
 
 
 def run(cfg: DictConfig, folder: Path) -> float | None:

@@ -92,10 +92,14 @@ def test_networks_without_padding_see_pixels_without_data_around(tmp_path: Path)
 def test_a_window_that_is_too_small_gets_a_remedy_that_works() -> None:
     task = segmentation(random_unet(depth=4))
     assert task.network.half_field > 60
-    with pytest.raises(ConfigError, match=r"windows of 96 pixels .*; leave data.window out to see the whole mosaic"):
+    with pytest.raises(
+        ConfigError, match=r"windows of 96 pixels .*; leave data.window out to see the whole mosaic"
+    ):
         grid_of(task, (192, 150), 96)
     assert len(grid_of(task, (192, 150)).rows) == 1
-    with pytest.raises(ConfigError, match=r"give at least (\d+) \(data.window=...\), better ten times") as error:
+    with pytest.raises(
+        ConfigError, match=r"give at least (\d+) \(data.window=...\), better ten times"
+    ) as error:
         grid_of(task, (2000, 1500), 96)
     least = int(str(error.value).split("at least ")[1].split()[0])
     assert len(grid_of(task, (2000, 1500), least).rows) > 10

@@ -96,12 +96,15 @@ class SegmentationMapDataModule(CutoutDataModule):
             raise unread[0]
         values = sorted(present - {-1})
         if len(values) < (values or [-1])[-1] + 1:
-            alone = values[:-1] == list(range(len(values) - 1))  # the last one, without which none would be missing
+            alone = values[:-1] == list(
+                range(len(values) - 1)
+            )  # the last one, without which none would be missing
             ignore = f"data.class_map.ignore={values[-1]} if {values[-1]} is no class, or " if alone else ""
             whole = "" if len(looked_at) == len(source) else f" (in {len(looked_at)} of {len(source)} maps)"
             raise DataError(
                 f"the class maps hold the values {listed(values, most=20)}{whole} and not all numbers from 0 to "
-                f"{values[-1]}; say what they mean: {ignore}data.classes=[...] with the names of {values[-1] + 1} classes."
+                f"{values[-1]}; say what they mean: {ignore}data.classes=[...] with the names of {values[-1] + 1} "
+                "classes."
             )
         return tuple(str(number) for number in values)
 
@@ -204,7 +207,15 @@ def with_truth(
                 )
             files = files if truth.files is not None else next(iter(files.values()))
         assert files is not None
-        kind = CutoutStack if isinstance(images, CutoutStack) else CutoutFiles
-        maps.append((truth, kind(files, hdu=truth.hdu, channels=data.channels)))
+        option = "data.images" if truth.files is None else f"{truth.option}.files"
+        source: Source
+        if isinstance(images, CutoutStack):
+            source = CutoutStack(files, hdu=truth.hdu, channels=data.channels, option=option)
+        else:
+            hdu_option = f"{truth.option}.hdu"
+            source = CutoutFiles(
+                files, hdu=truth.hdu, channels=data.channels, option=option, hdu_option=hdu_option
+            )
+        maps.append((truth, source))
     n_classes = None if data.classes is None else len(data.classes)
     return WithMaps(images, maps, n_classes=n_classes, classes=classes)

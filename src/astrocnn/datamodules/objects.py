@@ -15,7 +15,6 @@ from astrocnn.datamodules.catalog import (
     DUPLICATE_OF,
     Catalog,
     Objects,
-    Problem,
     join,
     read_catalog,
     with_our_columns,
@@ -89,6 +88,8 @@ class ObjectDataModule(RowLoaders):
     """
 
     carried: ClassVar[tuple[str, ...]] = ("bands", "classes")  # options that other data take from a run
+
+    size_option: ClassVar[str | None] = None  # of sets that are simulated with their split
 
     spec: DataSpec
     catalog: Table
@@ -325,7 +326,7 @@ class ObjectDataModule(RowLoaders):
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             assert self.parted is not None
-            raise DataError(self.split_rule.why_empty(split, self.parted))
+            raise DataError(self.split_rule.why_empty(split, self.parted, size_option=self.size_option))
         if split == "train" and by_label:
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows

@@ -95,8 +95,8 @@ def find_mosaics(
     patterns, hdus = by_band(images, hdu, option=OPTION)
     if lenient and bands and (unknown := [band for band in patterns if band not in (None, *map(str, bands))]):
         raise DataError(
-            f"{OPTION} has the band {listed(unknown)}, and the bands that are wanted are {listed(bands, most=12)}: with "
-            "data.missing_band=invalid it would be left out and theirs count as missing; mend its name, or leave it out."
+            f"{OPTION} has the band {listed(unknown)}, and the bands that are wanted are {listed(bands, most=12)}; "
+            "mend its name, or leave it out: a band that is missing is not given (data.missing_band=invalid)."
         )
     found: list[dict[tuple[str, ...], tuple[Tile, SkyWcs | None]]] = []
     for number, (band, pattern) in enumerate(patterns.items()):

@@ -136,7 +136,8 @@ def tiles_of(
             for image, header, wcs in with_wcs:
                 label = image.name if image.name and once[image.name] == 1 else str(image.number)
                 parts = {
-                    of.option: _plane(of, partners.get(of.option), key, path, image, own, wcs) for of in layers
+                    of.option: _plane(of, partners.get(of.option), key, path, image, own, wcs)
+                    for of in layers
                 }
                 yield (
                     Tile(

@@ -76,7 +76,9 @@ def seam(
         better = f", better ten times {margin}" if length is None or 10 * margin <= length else ""
         remedy = f"give at least {enough} (data.window=...){better}"
         if length is not None and enough > length:
-            remedy = f"leave data.window out to see the whole mosaic at once, of which no side is above {length}"
+            remedy = (
+                f"leave data.window out to see the whole mosaic at once, of which no side is above {length}"
+            )
         raise ConfigError(
             f"windows of {size} pixels are too small: the network looks {margin} pixels beyond what it predicts; "
             f"{remedy}."

@@ -76,7 +76,10 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
     grids = [grid_of(task, mosaic.shape, data.window) for mosaic in data.mosaics]
     say(cfg, task, saved, data, grids)
     if not planes.classes and (cfg.instances or suffix != CATALOGS["fits"]):
-        print("instances and catalog have no effect: the run predicts images, and lists no sources.", file=sys.stderr)
+        print(
+            "instances and catalog have no effect: the run predicts images, and lists no sources.",
+            file=sys.stderr,
+        )
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
         names = Products(
             folder / f"{mosaic.name}_maps.fits",
@@ -173,7 +176,12 @@ def say(
                     f"band {band} ({tile.image.path}) has no WCS: its pixels are taken for those of the other bands.",
                     file=sys.stderr,
                 )
-    missing = {band for mosaic in data.mosaics for band, tile in zip(mosaic.bands, mosaic.tiles) if tile is None}
+    missing = {
+        band
+        for mosaic in data.mosaics
+        for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True)
+        if tile is None
+    }
     if missing and not saved.get("augment", {}).get("band_dropout"):
         print(
             f"band {listed(sorted(missing))} is missing, and the network has never seen that: the run was trained "
@@ -196,9 +204,10 @@ def say_overlap(task: BaseTask, data: MosaicDataModule, grids: list[Grid]) -> No
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
         usual = grid_of(task, mosaic.shape)
         if grid.new_fraction < min(LEAST_NEW, usual.new_fraction):
+            ours, theirs = (100 * (1 - of.new_fraction) for of in (grid, usual))
             print(
-                f"data.window={data.window}: {100 * (1 - grid.new_fraction):.0f} % of the pixels that the network sees "
-                f"are overlap; larger windows are faster: without data.window it is {100 * (1 - usual.new_fraction):.0f} %.",
+                f"data.window={data.window}: {ours:.0f} % of the pixels that the network sees are overlap; larger "
+                f"windows are faster: without data.window it is {theirs:.0f} %.",
                 file=sys.stderr,
             )
             return

@@ -1,5 +1,6 @@
 """``scripts/predict.py`` of a run that detects: the objects of mosaics as catalogues and regions."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any

@@ -149,10 +149,10 @@ def balance(cfg: DictConfig, counts: np.ndarray | None) -> None:
     for name in ("loss", *(f"loss.losses.{term}" for term in cfg.loss.get("losses") or ())):
         if OmegaConf.select(cfg, f"{name}.class_weights") == "balanced":
             if not counts.all():
-                none = [cfg.data.classes[k] for k in np.flatnonzero(counts == 0)]
+                none = [of for of, n in zip(cfg.data.classes, counts, strict=True) if n == 0]
                 raise ConfigError(
-                    f"{name}.class_weights=balanced: nothing in the training split is of class {listed(none)}; leave it "
-                    f"out of data.classes, or give a number for each class ({name}.class_weights=[...])."
+                    f"{name}.class_weights=balanced: nothing in the training split is of class {listed(none)}; leave "
+                    f"it out of data.classes, or give a number for each class ({name}.class_weights=[...])."
                 )
             set_values(cfg, {f"{name}.class_weights": (counts.sum() / (len(counts) * counts)).tolist()})
 

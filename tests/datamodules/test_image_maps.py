@@ -54,6 +54,82 @@ def test_named_classes_bound_the_maps(folder):
         segmentation(folder, classes=["sky"]).probe()
 
 
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (
+            [3, 255],
+            r"hold the values 0, 1, 2, 3, 255 and not .* data.class_map.ignore=255 if 255 is no class, or data",
+        ),
+        (
+            [3, 7],
+            r"0, 1, 2, 3, 7 .* data.class_map.ignore=7 .* data.classes=\[...\] with the names of 8 classes",
+        ),
+        ([5, 7], r"0, 1, 2, 5, 7 and not all numbers from 0 to 7; say what they mean: data.classes="),
+        ([40000], r"a.fits: the class map holds 40000, but the classes are numbered 0 to 32767; .*ignore"),
+    ],
+)
+def test_values_that_may_be_no_classes_are_asked_about(tmp_path, others, message):
+    labels = np.resize(np.array([0, 1, 2, *others]), (8, 8)).astype(np.int32)
+    fits.writeto(tmp_path / "1a.fits", labels)
+    fits.writeto(tmp_path / "1image.fits", np.ones((8, 8), np.float32))
+
+    def data(**options):
+        return SegmentationMapDataModule(
+            images=f"{tmp_path}/*image.fits", class_map={"files": f"{tmp_path}/*a.fits", **options}
+        )
+
+    with pytest.raises(DataError, match=message):
+        data().probe()
+    if len(others) == 2 and others[0] == 3:
+        assert data(ignore=others[1]).probe().classes == ("0", "1", "2", "3")
+        named = data()
+        named.classes = tuple("abcdefgh")
+        assert named.probe().classes == tuple("abcdefgh")
+
+
+def test_a_map_that_cannot_be_read_says_so_and_nan_is_ignored(tmp_path):
+    labels = np.resize([0.0, 1.0, 2.0], (9, 9))
+    labels[4] = np.nan
+    fits.writeto(tmp_path / "1image.fits", np.ones((9, 9), np.float32))
+    fits.writeto(tmp_path / "1labels.fits", labels)
+    data = SegmentationMapDataModule(
+        images=f"{tmp_path}/*image.fits", class_map={"files": f"{tmp_path}/*labels.fits"}
+    )
+    assert data.probe().classes == ("0", "1", "2")
+    data.setup()
+    np.testing.assert_array_equal(data.gather(np.arange(1))["class_map"][0], np.nan_to_num(labels, nan=-1))
+    fits.writeto(tmp_path / "1labels.fits", labels + 0.5, overwrite=True)
+    data = SegmentationMapDataModule(
+        images=f"{tmp_path}/*image.fits", class_map={"files": f"{tmp_path}/*labels.fits"}
+    )
+    with pytest.raises(DataError, match=r"labels\.fits: the class map holds 0\.5; it must be whole numbers"):
+        data.probe()
+
+
+def test_one_mistake_of_many_maps_is_told_once(folder):
+    with pytest.raises(DataError) as error:
+        segmentation(folder, classes=["sky", "source"]).setup()
+    said = str(error.value)
+    assert said.startswith(
+        f"{N} input(s) cannot be used: {folder}/labels/l00.fits: the class map holds 2, but"
+    )
+    assert "(and so 01, 02, 03, 04, 05 and 14 more)" in said
+    assert said.count("the class map holds") == 1
+
+
+@pytest.mark.parametrize("option", ["class_map", "instances", "target", "mask", "variance"])
+def test_a_pattern_that_matches_nothing_is_named_by_its_own_option(folder, option):
+    kind = ImagePairDataModule if option == "target" else SegmentationMapDataModule
+    options = {"class_map": {"files": f"{folder}/labels/l*.fits"}} if option in ("mask", "variance") else {}
+    with pytest.raises(DataError, match=rf"no file matches data\.{option}\.files='nowhere/\*\.fits'"):
+        kind(images=f"{folder}/images/*.fits", **options, **{option: {"files": "nowhere/*.fits"}}).probe()
+    if option in ("class_map", "instances", "target"):
+        own = {option: {"hdu": "NONE"}}
+        with pytest.raises(DataError, match=rf"no HDU 'NONE'.* choose one with data\.{option}\.hdu="):
+            kind(images=f"{folder}/images/*.fits", **own).probe()
+
+
 def test_no_maps_are_asked_for(folder):
     with pytest.raises(DataError, match=r"data\.class_map\.files="):
         SegmentationMapDataModule(images=f"{folder}/images/*.fits").probe()
@@ -117,6 +193,17 @@ def test_simulated_scenes_have_maps_objects_and_their_own_split(tmp_path):
             if 0 <= x < 128 and 0 <= y < 128 and batch["instances"][n, y, x] == row["number"]:
                 assert batch["class_map"][n, y, x] == row["label"]
     assert json.loads((data.folder / "simulation.json").read_text())["options"]["n_scenes"] == 6
+
+
+def test_a_set_of_one_scene_asks_for_more(tmp_path):
+    for kind in (SceneDataModule, SceneBoxDataModule):
+        data = kind(root=str(tmp_path), n_scenes=1, size=128, density=80, n_workers=1)
+        data.setup()
+        for split in [name for name in ("train", "val", "test") if name not in data.catalog["split"]]:
+            with pytest.raises(
+                DataError, match=rf"nothing is in its {split} split; simulate more with data.n_scenes="
+            ):
+                data.rows(split)
 
 
 def test_simulated_scenes_have_the_pixels_of_their_boxes(tmp_path):

@@ -220,6 +220,28 @@ def test_a_missing_band_is_named(tmp_path: Path) -> None:
         find_mosaics(f"{tmp_path}/*.fits", hdu="all")
 
 
+@pytest.mark.parametrize("layer", [Mask, Variance])
+def test_masks_and_variances_of_another_place_are_refused(
+    tmp_path: Path, layer: type[Mask | Variance]
+) -> None:
+    other = cards()
+    other["CRVAL2"] += 1
+    for name, header in (("same", cards()), ("other", other), ("none", None)):
+        write(tmp_path / f"{name}.fits", fits.PrimaryHDU(np.ones(SHAPE, np.int16), header))
+    image = files(tmp_path)["r"]
+
+    def found(name: str) -> list[Mosaic]:
+        of = layer(files=f"{tmp_path}/{name}.fits")
+        layers = Layers(mask=of) if layer is Mask else Layers(variance=of)
+        return find_mosaics(image, layers=layers)
+
+    what = layer.__name__.lower()
+    message = rf"other.fits, HDU 0: the WCS of the {what} is not that of {image}: .* up to 1e\+04 pixels"
+    with pytest.raises(DataError, match=message):
+        found("other")
+    assert len(found("same")) == len(found("none")) == 1
+
+
 def test_real_images_become_mosaics(realdata: Callable[[str], Path]) -> None:
     folder = realdata("fits/decam_grz")
     (mosaic,) = find_mosaics({band: f"{folder}/decam_img_{band}.fits" for band in "grz"})
@@ -239,7 +261,9 @@ def test_a_band_that_is_not_there_is_not_valid_where_that_is_asked_for(tmp_path:
     whole = pixels(mosaic)
     np.testing.assert_array_equal(whole[[0, 2]], IMAGE[[0, 2]])
     assert np.isnan(whole[1]).all()
-    with pytest.raises(DataError, match="no band"):
-        find_mosaics(there, bands=["z", "y"], missing_band="invalid")
+    with pytest.raises(
+        DataError, match=r"has the band i, and the bands that are wanted are g, r, z; mend its name"
+    ):
+        find_mosaics(there, bands=["g", "r", "z"], missing_band="invalid")
     with pytest.raises(ConfigError, match=r"data\.missing_band='skip'"):
         find_mosaics(there, missing_band="skip")

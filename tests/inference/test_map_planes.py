@@ -42,6 +42,18 @@ def test_a_target_image_has_planes_with_units() -> None:
         ("G", "nJy"), ("H_ALPHA", "W/m2"), ("SPREAD_G", "nJy"), ("SPREAD_H_ALPHA", "W/m2"),
     ]  # fmt: skip
     assert planes.classes == ()
+    assert [plane.comment for plane in planes.written[2:]] == [
+        "standard deviation of g", "standard deviation of H alpha",
+    ]  # fmt: skip
+
+
+def test_the_spread_of_classes_says_what_it_is() -> None:
+    said = {"p": torch.zeros(1, 2, 1, 1), "spread": torch.zeros(1, 1, 1)}
+    planes = MapPlanes.of(Says(said=lambda n: said, classes=("sky", "star")), 1)
+    assert (planes.predicted[2].name, planes.predicted[2].comment) == (
+        "SPREAD",
+        "variance of p among samples",
+    )
 
 
 def test_names_are_unique() -> None:

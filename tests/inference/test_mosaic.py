@@ -99,6 +99,22 @@ def test_an_image_is_seen_by_a_network_without_padding_as_a_mosaic_is() -> None:
     np.testing.assert_allclose(whole, in_one_pass(task, image), atol=1e-5)
 
 
+def test_a_window_that_is_too_small_gets_a_remedy_that_works() -> None:
+    task = segmentation(random_unet(depth=4))
+    assert task.network.half_field > 60
+    with pytest.raises(
+        ConfigError, match=r"windows of 96 pixels .*; leave data.window out to see the whole mosaic"
+    ):
+        grid_of(task, (192, 150), 96)
+    assert len(grid_of(task, (192, 150)).rows) == 1
+    with pytest.raises(
+        ConfigError, match=r"give at least (\d+) \(data.window=...\), better ten times"
+    ) as error:
+        grid_of(task, (2000, 1500), 96)
+    least = int(str(error.value).split("at least ")[1].split()[0])
+    assert len(grid_of(task, (2000, 1500), least).rows) > 10
+
+
 def test_windows_seen_together_give_the_same(tmp_path: Path) -> None:
     task, image = segmentation(random_unet()), image_of((100, 203))
     check(task, image, maps_of(task, mosaic_of(tmp_path, image), tmp_path, window=80, batch_size=3))

@@ -1,6 +1,7 @@
 """A detector of a user's own images and boxes: empty scenes, gaps, a crowd, and boxes that are none."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def given(sky: Path, **other: str) -> list[str]:
 
 
 def test_empty_scenes_gaps_and_crowds_go_through(
-    sky: Path, command: Callable[..., int], tmp_path: Path
+    sky: Path, command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A scene of no object trains and counts; 3,000 objects in 64² pixels train; what lies in a gap does not count."""
     run = tmp_path / "run"
@@ -69,6 +70,11 @@ def test_empty_scenes_gaps_and_crowds_go_through(
             "threshold=0.001",
         )
         == 0
+    )
+    assert re.search(r"objects in .*: [\d.]+ unique Mpix/s", capsys.readouterr().out)
+    assert command("predict", f"run={run}", "data=cutouts", f"data.images={image}") == 1
+    assert "detects objects in images; name these with data=mosaic data.images=...; data=cutouts came." in (
+        capsys.readouterr().err
     )
     table = Table.read(next(found.glob("*_catalog.fits")))
     assert len(table) > 0

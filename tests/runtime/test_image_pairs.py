@@ -52,6 +52,17 @@ def run(command: Command, small: list[str], tmp_path_factory: pytest.TempPathFac
     return folder
 
 
+def test_sources_are_not_listed_of_images(
+    run: Path, pairs: Path, command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = sorted((pairs / "images").glob("*.fits"))[0]
+    words = [f"run={run}", "data=mosaic", f"data.images={image}", f"output={tmp_path}/maps"]
+    assert command("predict", *words, "instances=true") == 0
+    assert "instances and catalog have no effect: the run predicts images" in capsys.readouterr().err
+    assert command("predict", *words, "overwrite=true") == 0
+    assert "no effect" not in capsys.readouterr().err
+
+
 def test_the_figures_are_those_of_the_loaded_tasks_predictions(run: Path, pairs: Path) -> None:
     summary = json.loads((run / "metrics.json").read_text())["splits"]["test"]
     assert summary["planes"] == ["MASS"]

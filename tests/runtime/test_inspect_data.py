@@ -176,3 +176,26 @@ def test_help_answers_at_once(command, capsys) -> None:
     )  # fmt: skip
     assert time.monotonic() - start < 20  # of a busy machine; what matters is what is not imported
     assert not re.search(r"\| +(torch|matplotlib|astropy|pytorch_lightning)$", done.stderr, re.MULTILINE)
+
+
+def test_classes_of_pixels_are_counted(command, tmp_path: Path, capsys) -> None:
+    """16² pixels: 3 of 16 rows of class 1, one of none, one without data."""
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    labels = np.zeros((16, 16), np.int16)
+    labels[:3], labels[3] = 1, 255
+    for n, image in enumerate(noise()):
+        image[4] = np.nan
+        fits.writeto(tmp_path / f"images/{n}.fits", image.astype(np.float32))
+        fits.writeto(tmp_path / f"labels/{n}.fits", labels)
+    words = [
+        "data=segmentation_maps", f"data.images={tmp_path}/images/*.fits",
+        f"data.class_map.files={tmp_path}/labels/*.fits", f"output={tmp_path}/look",
+    ]  # fmt: skip
+    assert command("inspect_data", *words) == 1
+    assert "hold the values 0, 1, 255 and not all numbers from 0 to 255" in capsys.readouterr().err
+    assert command("inspect_data", *words, "data.class_map.ignore=255") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"│ 0\s+│\s*79\s%", said)
+    assert re.search(r"│ 1\s+│\s*21\s%", said)
+    assert re.search(r"│ of none, of all pixels\s+│\s*12\s%", said)

@@ -62,9 +62,14 @@ def read(path: Path, name: str) -> np.ndarray:
 
 
 def test_maps_sources_and_regions(
-    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, trained: Path
+    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("predict", *words, "instances=true") == 0
+    rate = re.search(
+        r"maps of 330 × 130 pixels in .*field_maps.fits: (\S+) unique Mpix/s", capsys.readouterr().out
+    )
+    assert rate is not None
+    assert 0 < float(rate[1]) < 1000
     folder = tmp_path / "maps"
     assert sorted(path.name for path in folder.iterdir()) == [
         "field.reg", "field_catalog.fits", "field_instances.fits", "field_maps.fits",
@@ -205,6 +210,50 @@ def test_without_a_wcs_positions_are_pixels(
     assert "\nimage\n" in (tmp_path / "maps" / "field.reg").read_text()
 
 
+def test_what_the_mosaic_lacks_is_said(
+    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("predict", *words) == 0
+    said = capsys.readouterr().err
+    assert "has no WCS" not in said
+    assert "is missing" not in said
+    fits.PrimaryHDU(image[1], fits.Header({"BUNIT": "nJy"})).writeto(
+        tmp_path / "field_r.fits", overwrite=True
+    )
+    assert command("predict", *words, "overwrite=true") == 0
+    said = capsys.readouterr().err
+    assert (
+        f"band r ({tmp_path}/field_r.fits) has no WCS: its pixels are taken for those of the other bands"
+        in said
+    )
+    words = [word for word in words if not word.startswith("data.images")] + ["data.missing_band=invalid"]
+    assert command("predict", *words, f"data.images={{g: {tmp_path}/field_g.fits}}", "overwrite=true") == 0
+    said = capsys.readouterr().err
+    assert (
+        "band r is missing, and the network has never seen that: the run was trained without augment.band"
+        in said
+    )
+    assert (
+        command("predict", *words, f"data.images={{g: {tmp_path}/field_g.fits, q: {tmp_path}/field_r.fits}}")
+        == 1
+    )
+    assert "data.images has the band q, and the bands that are wanted are g, r" in capsys.readouterr().err
+
+
+def test_windows_that_are_mostly_overlap_are_told_of(
+    image: np.ndarray, words: list[str], command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 330 × 130 pixels in windows of 60, of which 24 at each side are lost and 4 blended: 35 × 10 windows."""
+    words = [word for word in words if not word.startswith("data.window")]
+    assert command("predict", *words, "data.window=60") == 0
+    share = 1 - 330 * 130 / (35 * 60 * 10 * 60)
+    assert f"data.window=60: {100 * share:.0f} % of the pixels that the network sees are overlap" in (
+        capsys.readouterr().err
+    )
+    assert command("predict", *words, "data.window=128", "overwrite=true") == 0
+    assert "overlap" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -236,6 +285,13 @@ def test_without_data_the_images_are_asked_for(
 ) -> None:
     assert command("predict", f"run={trained}") == 1
     assert "name the images to be mapped with data=mosaic data.images=..." in capsys.readouterr().err
+
+
+def test_cutouts_are_not_mapped(trained: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("predict", f"run={trained}", "data=cutouts", "data.images=x/*.fits") == 1
+    said = capsys.readouterr().err
+    assert "name the images to be mapped with data=mosaic data.images=...; data=cutouts came." in said
+    assert len(said.splitlines()) == 1
 
 
 def test_radio_images_with_gaps_run_through(

@@ -1,5 +1,6 @@
 """Runs that are killed or stopped continue as if nothing had happened."""
 
+import json
 import os
 import signal
 import subprocess
@@ -59,6 +60,39 @@ def test_a_stopped_run_ends_like_one_that_was_not(
     for name in ("metrics.json", "predictions.parquet"):
         assert (folder / name).exists()
     assert (folder / "metrics.json").read_text() == (run / "metrics.json").read_text()
+
+
+def test_a_folder_without_a_checkpoint_takes_a_new_configuration(
+    small: list[str], tmp_path: Path, command, capsys
+) -> None:
+    folder = tmp_path / "run"
+    assert command("train", *small, "data.label=ring", f"run_dir={folder}") == 1
+    assert command("train", *small, "data.label=no_ring", f"run_dir={folder}") == 1
+    assert "'no_ring'" in capsys.readouterr().err
+    (folder / "mine.txt").write_text("kept")
+    assert command("train", *small, f"run_dir={folder}") == 1
+    assert "exists and is not empty" in capsys.readouterr().err
+    (folder / "mine.txt").unlink()
+    assert command("train", *small, "trainer.max_epochs=1", f"run_dir={folder}") == 0
+    assert len(json.loads((folder / "run.json").read_text())["attempts"]) == 1
+    assert command("train", *small, f"run_dir={folder}") == 1
+    assert "exists and is not empty" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_resumes_and_is_not_disturbed(
+    small: list[str], tmp_path: Path, command, capsys
+) -> None:
+    folder = tmp_path / "run"
+    process = start(*small, f"run_dir={folder}", "trainer.max_epochs=1")
+    wait_for(folder / "config.yaml", process)
+    process.send_signal(signal.SIGSTOP)
+    assert not list(folder.glob("checkpoints/*"))
+    assert command("train", *small, f"run_dir={folder}") == 1
+    assert "is that of a run that goes on right now; give another run_dir" in capsys.readouterr().err
+    process.kill()
+    process.communicate(timeout=60)
+    assert command("train", f"run_dir={folder}", "resume=true") == 0
+    assert (folder / "metrics.json").exists()
 
 
 def test_a_run_continues_with_its_own_options(run: Path, command, capsys) -> None:

@@ -136,6 +136,10 @@ def test_a_run_is_evaluated_again_and_on_other_maps(finished: Path, command, opt
         ("augment.crop_pix=64", "augment.crop_pix=64 is larger than the images of 40 × 40 pixels"),
         ("data.classes=[sky,source]", "holds 2, but the classes are numbered 0 to 1"),
         ("data.class_map.hdu=CLASSES", "no HDU"),
+        (
+            "data.classes=[sky,star,galaxy,comet]",
+            "nothing in the training split is of class comet; leave it out",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_sentence(

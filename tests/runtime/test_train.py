@@ -99,6 +99,14 @@ def test_predict_writes_a_catalogue(run: Path, cutouts: Path, command, tmp_path:
     assert command("predict", *words) == 1  # the output exists
 
 
+def test_a_run_that_classifies_images_maps_no_mosaics(run: Path, cutouts: Path, command, capsys) -> None:
+    image = cutouts / "fits" / "obj000.fits"
+    assert command("predict", f"run={run}", "data=mosaic", f"data.images={image}", "output=none.fits") == 1
+    said = capsys.readouterr().err
+    assert "data=mosaic is for runs that give maps or detect; name cutouts with data=cutouts" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_data_in_another_unit_or_order_of_bands_are_refused(run, cutouts, command, capsys, tmp_path) -> None:
     """A network that was trained on nJy would take milli-Jansky for the faintest of skies."""
     for path in sorted((cutouts / "fits").glob("obj00*.fits")):

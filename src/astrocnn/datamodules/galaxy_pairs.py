@@ -29,6 +29,7 @@ class GalaxyPairDataModule(ImagePairDataModule):
     """
 
     carried = ImageDataModule.carried  # its images are in nJy
+    size_option = "data.n_images"
 
     def __init__(
         self,

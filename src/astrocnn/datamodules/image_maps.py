@@ -14,7 +14,7 @@ from astrocnn.datasets.cutouts import CutoutFiles
 from astrocnn.datasets.source import Source
 from astrocnn.datasets.stacks import CutoutStack
 from astrocnn.datasets.with_maps import Truth, WithMaps
-from astrocnn.errors import ConfigError, DataError
+from astrocnn.errors import ConfigError, DataError, listed
 from astrocnn.io.layers import ClassMap, InstanceMap, TargetImage
 from astrocnn.io.tables import column, read_table
 
@@ -78,13 +78,35 @@ class SegmentationMapDataModule(CutoutDataModule):
         return super().probe()
 
     def _found_classes(self) -> tuple[str, ...]:
+        """The numbers from 0 to the greatest that occurs.
+
+        Raises:
+            DataError: a number between does not occur, so that it is not known what is a class; or no map can be read.
+        """
         source = self.source(self.read_catalog())
         looked_at = np.unique(np.linspace(0, len(source) - 1, MOST_LOOKED_AT).astype(np.int64))
-        most = 0
+        present: set[int] = set()
+        unread: list[DataError] = []
         for found in source.read_many(looked_at):
-            if not isinstance(found, DataError):
-                most = max(most, int(np.max(found.maps["class_map"])))
-        return tuple(str(number) for number in range(most + 1))
+            if isinstance(found, DataError):
+                unread.append(found)
+            else:
+                present.update(np.unique(found.maps["class_map"]).tolist())
+        if len(unread) == len(looked_at):
+            raise unread[0]
+        values = sorted(present - {-1})
+        if len(values) < (values or [-1])[-1] + 1:
+            alone = values[:-1] == list(
+                range(len(values) - 1)
+            )  # the last one, without which none would be missing
+            ignore = f"data.class_map.ignore={values[-1]} if {values[-1]} is no class, or " if alone else ""
+            whole = "" if len(looked_at) == len(source) else f" (in {len(looked_at)} of {len(source)} maps)"
+            raise DataError(
+                f"the class maps hold the values {listed(values, most=20)}{whole} and not all numbers from 0 to "
+                f"{values[-1]}; say what they mean: {ignore}data.classes=[...] with the names of {values[-1] + 1} "
+                "classes."
+            )
+        return tuple(str(number) for number in values)
 
     def objects(self) -> Table | None:
         """The objects of the images by the user's table; None where the maps have to say.
@@ -185,7 +207,15 @@ def with_truth(
                 )
             files = files if truth.files is not None else next(iter(files.values()))
         assert files is not None
-        kind = CutoutStack if isinstance(images, CutoutStack) else CutoutFiles
-        maps.append((truth, kind(files, hdu=truth.hdu, channels=data.channels)))
+        option = "data.images" if truth.files is None else f"{truth.option}.files"
+        source: Source
+        if isinstance(images, CutoutStack):
+            source = CutoutStack(files, hdu=truth.hdu, channels=data.channels, option=option)
+        else:
+            hdu_option = f"{truth.option}.hdu"
+            source = CutoutFiles(
+                files, hdu=truth.hdu, channels=data.channels, option=option, hdu_option=hdu_option
+            )
+        maps.append((truth, source))
     n_classes = None if data.classes is None else len(data.classes)
     return WithMaps(images, maps, n_classes=n_classes, classes=classes)

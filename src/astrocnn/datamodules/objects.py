@@ -15,7 +15,6 @@ from astrocnn.datamodules.catalog import (
     DUPLICATE_OF,
     Catalog,
     Objects,
-    Problem,
     join,
     read_catalog,
     with_our_columns,
@@ -29,7 +28,13 @@ from astrocnn.datamodules.duplicates import (
 )
 from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datamodules.probing import find_spec
-from astrocnn.datamodules.refusals import check_labels, check_training_classes, refuse, skipped_table
+from astrocnn.datamodules.refusals import (
+    check_labels,
+    check_training_classes,
+    problem,
+    refuse,
+    skipped_table,
+)
 from astrocnn.datamodules.row_loaders import RowLoaders
 from astrocnn.datamodules.split_rule import Split, SplitRule, Splittable
 from astrocnn.datamodules.splits import SPLITS
@@ -83,6 +88,8 @@ class ObjectDataModule(RowLoaders):
     """
 
     carried: ClassVar[tuple[str, ...]] = ("bands", "classes")  # options that other data take from a run
+
+    size_option: ClassVar[str | None] = None  # of sets that are simulated with their split
 
     spec: DataSpec
     catalog: Table
@@ -228,7 +235,7 @@ class ObjectDataModule(RowLoaders):
         reasons = dict(packed.bad)
         bad = np.isin(row, list(reasons))
         unread = [
-            Problem(str(objects.ids[i]), objects.files.paths[objects.file[i]][0], reasons[int(row[i])])
+            problem(str(objects.ids[i]), objects.files.paths[objects.file[i]], reasons[int(row[i])])
             for i in np.flatnonzero(bad)
         ]
         refuse(unread, skip=self.on_bad == "skip")
@@ -319,7 +326,7 @@ class ObjectDataModule(RowLoaders):
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             assert self.parted is not None
-            raise DataError(self.split_rule.why_empty(split, self.parted))
+            raise DataError(self.split_rule.why_empty(split, self.parted, size_option=self.size_option))
         if split == "train" and by_label:
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows

@@ -1,6 +1,7 @@
 """What cannot be used, or not for training, said in one sentence each."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from astropy.table import Table
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from astrocnn.datamodules.catalog import Objects, Problem
 from astrocnn.errors import DataError, listed
 
-__all__ = ["check_labels", "check_training_classes", "refuse", "skipped_table"]
+__all__ = ["check_labels", "check_training_classes", "problem", "refuse", "skipped_table"]
 
 MOST_KINDS = 4
 
@@ -34,6 +35,11 @@ def refuse(problems: list[Problem], *, skip: bool) -> None:
         f"{len(problems)} input(s) cannot be used: {'; '.join(parts)}{more}. "
         "Mend them, or go on without them with data.on_bad=skip, which lists them in a table."
     )
+
+
+def problem(key: str, paths: Sequence[str], reason: str) -> Problem:
+    """The problem of an object with the one of its files that the reason names, else the first."""
+    return Problem(key, next((path for path in paths if reason.startswith(path)), paths[0]), reason)
 
 
 def _kind(problem: Problem) -> str:

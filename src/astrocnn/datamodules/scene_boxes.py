@@ -39,6 +39,7 @@ class SceneBoxDataModule(BoxDataModule):
     """
 
     carried = (*ImageDataModule.carried, "box_values", "masks")  # its images are in nJy
+    size_option = "data.n_scenes"
 
     def __init__(
         self,

@@ -36,6 +36,7 @@ class SceneDataModule(SegmentationMapDataModule):
     """
 
     carried = ImageDataModule.carried  # its images are in nJy
+    size_option = "data.n_scenes"
 
     def __init__(
         self,

@@ -192,9 +192,11 @@ class SplitRule:
             groups=groups,
         )
 
-    def why_empty(self, part: str, split: Split) -> str:
-        """Why nothing is in ``part``, and what to do."""
+    def why_empty(self, part: str, split: Split, *, size_option: str | None = None) -> str:
+        """Why nothing is in ``part``, and what to do; ``size_option`` makes a set larger that comes with its split."""
         if split.by == "column":
+            if size_option is not None:
+                return f"the set is so small that nothing is in its {part} split; simulate more with {size_option}=..."
             return (
                 f"no labelled object has the split {part!r} in the column {self.column!r}; write {part!r} there "
                 "for some, or split at random with data.split=null."

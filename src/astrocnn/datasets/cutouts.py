@@ -33,6 +33,7 @@ class CutoutFiles(Source):
         variance: where the variance is, if any, likewise.
         flux: the unit to bring all to; None leaves the values as stored.
         channels: of ``.npy`` files, whether the bands stand 'first' or 'last'; None finds out.
+        option, hdu_option: what ``images`` and ``hdu`` are called in messages.
 
     Attributes:
         bands: the mapping's keys; None for one file an object.
@@ -53,11 +54,13 @@ class CutoutFiles(Source):
         variance: Variance | None = None,
         flux: FluxScale | None = None,
         channels: str | None = None,
+        option: str = "data.images",
+        hdu_option: str = "data.hdu",
     ) -> None:
-        self.channels = channels
+        self.channels, self.option, self.hdu_option = channels, option, hdu_option
         self.images, self.hdu, self.mask, self.variance, self.flux = images, hdu, mask, variance, flux
         self.bands = tuple(str(band) for band in images) if isinstance(images, Mapping) else None
-        roles = {"image": by_band("data.images", images, self.bands)}
+        roles = {"image": by_band(option, images, self.bands)}
         for name, layer in (("mask", mask), ("variance", variance)):
             if layer is not None and layer.files is not None:
                 roles[name] = by_band(f"{layer.option}.files", layer.files, self.bands)
@@ -75,11 +78,13 @@ class CutoutFiles(Source):
     def _joined(self, roles: Mapping[str, Mapping[str, str]]) -> list[tuple[str, tuple[str, ...]]]:
         """(what the last wildcard matched, paths) of each object that has a file for every pattern."""
         named = [(role, band) for role, patterns in roles.items() for band in patterns]
-        files = [found(roles[role][band], _option(role)) for role, band in named]
+        files = [found(roles[role][band], self._option(role)) for role, band in named]
         if len(files) == 1:
             return [(key[-1], (path,)) for key, path in files[0]]
         whole = len({len(each[0][0]) for each in files}) == 1
-        tables = [_by_key(each, whole, _option(role)) for each, (role, _) in zip(files, named, strict=True)]
+        tables = [
+            _by_key(each, whole, self._option(role)) for each, (role, _) in zip(files, named, strict=True)
+        ]
         joined = []
         for key in sorted(set().union(*tables)):
             missing: dict[str, list[str]] = {}
@@ -97,9 +102,12 @@ class CutoutFiles(Source):
             raise DataError(
                 f"no object has {what}{others}: what the last * matches differs "
                 f"({listed([next(iter(table))[-1] for table in tables])}); place the last * of each pattern at "
-                f"the object's name ({listed([_option(role) for role in roles])})."
+                f"the object's name ({listed([self._option(role) for role in roles])})."
             )
         return joined
+
+    def _option(self, role: str) -> str:
+        return self.option if role == "image" else f"data.{role}.files"
 
     def _kind(self) -> str:
         """'fits', 'picture' or 'array', which all images are."""
@@ -109,7 +117,7 @@ class CutoutFiles(Source):
             kinds.setdefault(_kind_of(path), path)
         if len(kinds) > 1:
             raise DataError(
-                f"data.images matches files of different kinds, {listed(list(kinds.values()))}; "
+                f"{self.option} matches files of different kinds, {listed(list(kinds.values()))}; "
                 "give patterns that match one kind."
             )
         kind, path = next(iter(kinds.items()))
@@ -149,6 +157,7 @@ class CutoutFiles(Source):
                 fits.probe(
                     path,
                     hdu=self.hdu,
+                    hdu_option=self.hdu_option,
                     mask=self.mask,
                     variance=self.variance,
                     flux=self._flux(i),
@@ -170,6 +179,7 @@ class CutoutFiles(Source):
                 fits.read(
                     path,
                     hdu=self.hdu,
+                    hdu_option=self.hdu_option,
                     mask=self.mask,
                     variance=self.variance,
                     flux=self._flux(i),
@@ -230,10 +240,6 @@ def _kind_of(path: str) -> str:
     return (
         "picture" if pictures.is_picture(path) else "array" if path.endswith(array_files.SUFFIX) else "fits"
     )
-
-
-def _option(role: str) -> str:
-    return "data.images" if role == "image" else f"data.{role}.files"
 
 
 def _of_bands(bands: list[str]) -> str:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
-import numpy as np
-
 from astrocnn.datasets.packing import planes
 from astrocnn.datasets.source import without_suffix
-from astrocnn.datasets.tile_files import By, Tile, by_band, tiles_of
+from astrocnn.datasets.tile_files import SAME_PIX, By, Tile, by_band, tiles_of
 from astrocnn.errors import ConfigError, DataError, choose, listed
 from astrocnn.io.layers import FluxScale, Layer, Mask, Variance
 from astrocnn.io.sample import SampleInfo
@@ -21,7 +19,6 @@ from astrocnn.io.wcs import SkyWcs
 __all__ = ["Layers", "Mosaic", "find_mosaics"]
 
 OPTION = "data.images"
-SAME_PIX = 0.1  # by how much positions in two bands may differ
 STRANGE = re.compile(r"[^\w.+-]+")
 
 
@@ -96,6 +93,11 @@ def find_mosaics(
     if hdu == "all":
         raise ConfigError("data.hdu=all: a mosaic is one image; give the number or name of its HDU.")
     patterns, hdus = by_band(images, hdu, option=OPTION)
+    if lenient and bands and (unknown := [band for band in patterns if band not in (None, *map(str, bands))]):
+        raise DataError(
+            f"{OPTION} has the band {listed(unknown)}, and the bands that are wanted are {listed(bands, most=12)}; "
+            "mend its name, or leave it out: a band that is missing is not given (data.missing_band=invalid)."
+        )
     found: list[dict[tuple[str, ...], tuple[Tile, SkyWcs | None]]] = []
     for number, (band, pattern) in enumerate(patterns.items()):
         problems: list[tuple[str, str]] = []
@@ -214,16 +216,12 @@ def _one_sky(names: list[str], parts: list[tuple[Tile, SkyWcs | None]]) -> SkyWc
     if not known:
         return None
     first, home, wcs = known[0]
-    height, width = home.image.hdu.shape
-    x, y = (a.ravel() for a in np.meshgrid(np.linspace(0, width - 1, 5), np.linspace(0, height - 1, 5)))
-    ra, dec = wcs.sky(x, y)
     for n, tile, other in known[1:]:
-        there = other.pixel(ra, dec)
-        off = np.hypot(there[0] - x, there[1] - y)[np.isfinite(ra)]
-        if len(off) and not off.max() <= SAME_PIX:
+        apart = wcs.apart_pix(other, *home.image.hdu.shape)
+        if apart > SAME_PIX:
             raise DataError(
                 f"{tile.image.path}, {tile.image.hdu.label}: the WCS of band {names[n]} is not that of band "
-                f"{names[first]} ({home.image.path}): the same positions are up to {off.max():.3g} pixels apart; the "
+                f"{names[first]} ({home.image.path}): the same positions are up to {apart:.3g} pixels apart; the "
                 "bands of a mosaic have one grid of pixels; resample them."
             )
     return wcs

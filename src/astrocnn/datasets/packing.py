@@ -30,6 +30,7 @@ MAPS: dict[str, type[np.generic]] = {
     "instances": np.int32,
     "target_image": np.float32,
 }  # how each is kept; what is valid of the last is kept as bits beside it
+MOST_REASONS = 3  # that are told of objects that cannot be packed
 BELOW_ONE = 1 - 2**-24  # the float32 before 1: of 20 million pixels all but one are not all
 ROWS_A_WRITE = 32  # rows that wait in memory for one write
 TASKS_A_WORKER = 4  # portions that are handed to a thread in advance
@@ -200,10 +201,17 @@ class _Packer:
         seal(folder, {**meta, "bad": bad})
 
     def _check(self, bad: list[tuple[int, str]]) -> None:
-        if self.max_bad is not None and len(bad) > self.max_bad:
-            raise DataError(
-                f"more than {self.max_bad} objects cannot be used: {listed([r for _, r in bad], most=3)}"
-            )
+        if self.max_bad is None or len(bad) <= self.max_bad:
+            return
+        alike: dict[str, str] = {}  # the first of the reasons that differ in the file's name only
+        for row, reason in bad:
+            paths = self.files.paths[int(self.numbers[row])]
+            path = next((path for path in paths if reason.startswith(path)), "")
+            alike.setdefault(reason.removeprefix(path), reason.rstrip("."))
+        raise DataError(
+            f"more than {self.max_bad} objects cannot be used: {'; '.join(list(alike.values())[:MOST_REASONS])}. Mend "
+            "them, or go on without them with data.on_bad=skip, which lists them in a table."
+        )
 
     def _outcomes(self, writers: dict[str, RowWriter]) -> Iterator[Outcome]:
         """(row, reason) of each bad object and (row, (valid fraction, ra, dec)) of each other."""

@@ -39,6 +39,7 @@ class CutoutStack(Source):
         flux: the unit to bring all to; None leaves the values as stored.
         channels: whether the bands stand 'first' (objects × bands × rows × columns) or 'last'; None finds out.
         row_shape: shape of a row, for Parquet columns that do not say it.
+        option: what ``images`` are called in messages.
 
     Attributes:
         bands: names of the bands that the mapping or the list gives; None where the file has to say.
@@ -57,13 +58,14 @@ class CutoutStack(Source):
         flux: FluxScale | None = None,
         channels: str | None = None,
         row_shape: Sequence[int] | None = None,
+        option: str = "data.images",
     ) -> None:
         if channels is not None:
             choose("data.channels", channels, dict.fromkeys(CHANNELS))
         self.mask, self.variance, self.flux, self.channels = mask, variance, flux, channels
         self._row_shape, self._given = row_shape, images
         self.bands = _names(images, hdu)
-        self._images = self._open("data.images", images, hdu)
+        self._images = self._open(option, images, hdu)
         layers: dict[str, Layer | None] = {"mask": mask, "variance": variance}
         self._layers = {
             name: self._open(f"{layer.option}.files", layer.files or images, layer.hdu)

@@ -15,10 +15,11 @@ from astrocnn.io.tiles import ImageHdu, TileHeader, image_hdus, named, select
 from astrocnn.io.unpacking import is_packed
 from astrocnn.io.wcs import SkyWcs
 
-__all__ = ["By", "Plane", "Tile", "by_band", "tiles_of"]
+__all__ = ["SAME_PIX", "By", "Plane", "Tile", "by_band", "tiles_of"]
 
 By = str | Mapping[str, str]
 Key = tuple[str, ...]
+SAME_PIX = 0.1  # by how much positions in two images of one grid of pixels may differ
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,8 @@ def tiles_of(
             for image, header, wcs in with_wcs:
                 label = image.name if image.name and once[image.name] == 1 else str(image.number)
                 parts = {
-                    of.option: _plane(of, partners.get(of.option), key, path, image, own) for of in layers
+                    of.option: _plane(of, partners.get(of.option), key, path, image, own, wcs)
+                    for of in layers
                 }
                 yield (
                     Tile(
@@ -213,15 +215,19 @@ def _plane(
     path: str,
     image: ImageHdu,
     own: list[ImageHdu],
+    wcs: SkyWcs | None,
 ) -> Plane:
     """The mask or variance that belongs to an image."""
+    headers: dict[int, TileHeader] = {}
     if partners is None:
         where, every, packed = path, own, is_packed(path)
     else:
         if key not in partners:
             raise DataError(f"no file of {layer.option}.files belongs to the tile {path}.")
         where = partners[key]
-        every, packed = image_hdus(where, lambda images: [hdu for hdu, _ in images]), is_packed(where)
+        images = image_hdus(where, lambda images: list(images))
+        headers = {hdu.number: header for hdu, header in images}
+        every, packed = [hdu for hdu, _ in images], is_packed(where)
     wanted, role = _hdu(layer), layer.option.rpartition(".")[2]
     several = every if wanted is None else [hdu for hdu in every if named(hdu, wanted)]
     match = _partner(several, image)
@@ -243,7 +249,21 @@ def _plane(
             f"{path} is {' × '.join(map(str, image.axes))}; choose another with {layer.option}.hdu or "
             f"{layer.option}.files."
         )
+    if wcs is not None and match.number in headers:
+        _check_place(headers[match.number], Plane(where, match, packed), wcs, path, layer)
     return Plane(where, match, packed)
+
+
+def _check_place(header: TileHeader, plane: Plane, wcs: SkyWcs, path: str, layer: Layer) -> None:
+    """Raise a :class:`DataError` where the WCS of a mask or variance, if it has one, is not that of its image."""
+    own = header.wcs(plane.hdu, plane.path)
+    apart = 0.0 if own is None else wcs.apart_pix(own, *plane.hdu.shape)
+    if apart > SAME_PIX:
+        raise DataError(
+            f"{plane.path}, {plane.hdu.label}: the WCS of the {layer.option.rpartition('.')[2]} is not that of {path}: "
+            f"the same positions are up to {apart:.3g} pixels apart; give one on the image's grid of pixels "
+            f"({layer.option}.files)."
+        )
 
 
 def _hdu(layer: Layer) -> str | int | None:

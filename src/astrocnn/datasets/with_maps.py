@@ -18,6 +18,7 @@ __all__ = ["Truth", "WithMaps", "same_place"]
 
 Truth = ClassMap | InstanceMap | TargetImage
 IGNORED = -1
+MOST_CLASSES = 2**15  # that an int16 can number
 OFFSET_PIX = 0.1  # by which two images of one place may differ
 SCALE_TOLERANCE = 1e-3
 
@@ -167,9 +168,10 @@ class WithMaps(Source):
         return replace(image, maps=maps)
 
     def _classes(self, truth: Truth, numbers: NDArray[np.int64], path: str) -> NDArray[np.int64]:
-        if self.n_classes is not None and (worst := int(numbers.max())) >= self.n_classes:
+        n_classes = MOST_CLASSES if self.n_classes is None else self.n_classes
+        if (worst := int(numbers.max())) >= n_classes:
             raise DataError(
-                f"{path}: the class map holds {worst}, but the classes are numbered 0 to {self.n_classes - 1}; name "
+                f"{path}: the class map holds {worst}, but the classes are numbered 0 to {n_classes - 1}; name "
                 "all of them in data.classes=[...], or the value without a class in "
                 f"{truth.option}.ignore=..."
             )

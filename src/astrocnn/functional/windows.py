@@ -45,7 +45,9 @@ class Window:
         return Window(start, end, first, last, self.weight.repeat(factor))
 
 
-def seam(size: int, *, multiple: int, half_field: int | None, reach: int = 0) -> Seam:
+def seam(
+    size: int, *, multiple: int, half_field: int | None, reach: int = 0, length: int | None = None
+) -> Seam:
     """The seam of windows of ``size`` pixels for a network.
 
     Pixels next to a window's edge come out otherwise than in one pass over the whole image, since the network does not
@@ -58,6 +60,7 @@ def seam(size: int, *, multiple: int, half_field: int | None, reach: int = 0) ->
         half_field: how many pixels beyond a cell can change what comes out in it; None for no bound, where a
             sixteenth of the window is dropped and a quarter blended.
         reach: pixels that the normalisation looks around.
+        length: rows or columns of the image; None for one that is larger than any window.
 
     Raises:
         ConfigError: nothing is left of such windows; names the least size that works.
@@ -69,9 +72,16 @@ def seam(size: int, *, multiple: int, half_field: int | None, reach: int = 0) ->
         ramp = min(_cells(RAMP_PIX, multiple), max((size - 2 * margin) // 4 // multiple, 1) * multiple)
     least = 2 * margin + ramp + multiple
     if size < least:
+        enough = 2 * margin + 2 * multiple
+        better = f", better ten times {margin}" if length is None or 10 * margin <= length else ""
+        remedy = f"give at least {enough} (data.window=...){better}"
+        if length is not None and enough > length:
+            remedy = (
+                f"leave data.window out to see the whole mosaic at once, of which no side is above {length}"
+            )
         raise ConfigError(
             f"windows of {size} pixels are too small: the network looks {margin} pixels beyond what it predicts; "
-            f"give at least {2 * margin + 2 * multiple} (data.window=...), better ten times {margin}."
+            f"{remedy}."
         )
     return Seam(margin, ramp)
 

@@ -109,7 +109,8 @@ def _named(key: str, n: int, names: Sequence[str], units: Sequence[str | None]) 
             Plane(f"{name}_{axis}", unit=unit, comment=f"{comment}, along {axis.lower()}") for axis in "YX"
         ]
     if n == 0:
-        return [Plane(name, unit=unit, comment=comment)]
+        of_classes = "variance of p among samples" if key == "spread" else comment
+        return [Plane(name, unit=unit, comment=of_classes)]
     known = list(names) if len(names) == n else [str(i) for i in range(n)]
     own = list(units) if key in IN_UNITS and len(units) == n else [unit] * n
     return [
@@ -134,7 +135,7 @@ def _unique(planes: list[Plane]) -> tuple[Plane, ...]:
 KEYS: dict[str, tuple[str, str, str | None]] = {
     "p": ("P", "probability of", None),
     "target_image": ("", "predicted", None),
-    "spread": ("SPREAD", "spread of", None),
+    "spread": ("SPREAD", "standard deviation of", None),
     "centre": ("CENTRE", "an object's centre, 0 to 1", None),
     "offset": ("OFFSET", "to the object's centre", "pix"),
 }

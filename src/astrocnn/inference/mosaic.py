@@ -1,5 +1,6 @@
 """A task's maps of a whole mosaic: windows in, seamless stripes out, in the memory of a few windows."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,12 @@ class Grid:
     columns: list[Window]
     border: int
     exact: bool
+
+    @property
+    def new_fraction(self) -> float:
+        """How many pixels the mosaic has for one that the network sees, in all windows."""
+        sides = (self.rows, self.columns)
+        return math.prod(side[-1].last / sum(window.end - window.start for window in side) for side in sides)
 
 
 def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *, blend: bool = True) -> Grid:
@@ -78,7 +85,10 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *
     inner = window - 2 * border
     one = max(shape) <= inner
     known = half_field if bounded else None
-    of = Seam(0, 0) if one else seam(window, multiple=multiple, half_field=known, reach=reach or 0)
+    around = reach or 0
+    of = Seam(0, 0)
+    if not one:
+        of = seam(window, multiple=multiple, half_field=known, reach=around, length=max(shape))
     of = of if blend else Seam(of.margin_pix, 0)
     rows, columns = (cover(length, window, multiple=multiple, of=of, border=border) for length in shape)
     return Grid(rows, columns, border, one or bounded)

@@ -27,6 +27,7 @@ def probe(
     path: Path,
     *,
     hdu: HDUS = None,
+    hdu_option: str = "data.hdu",
     mask: Mask | None = None,
     mask_path: Path | None = None,
     variance: Variance | None = None,
@@ -41,7 +42,7 @@ def probe(
     """
 
     def use(walk: Walk) -> SampleInfo:
-        images = walk.select(hdu, "data.hdu")
+        images = walk.select(hdu, hdu_option)
         info = _info(walk, images, hdu, flux, sky=True)
         factors(walk, images, info, flux)
         if mask is not None:
@@ -57,6 +58,7 @@ def read(
     path: Path,
     *,
     hdu: HDUS = None,
+    hdu_option: str = "data.hdu",
     mask: Mask | None = None,
     mask_path: Path | None = None,
     variance: Variance | None = None,
@@ -72,6 +74,7 @@ def read(
     Args:
         path: the file.
         hdu: None takes the first HDU that holds an image; a name or a number that one; a list one band each.
+        hdu_option: what ``hdu`` is called in messages.
         mask: which planes are the mask, and which of its bits are bad; one plane counts for all bands.
         mask_path: the file that holds the mask; None for ``path``.
         variance: which planes are the variance (or weight, or noise), and of what kind.
@@ -84,7 +87,7 @@ def read(
     """
 
     def use(walk: Walk) -> Sample:
-        images = walk.select(hdu, "data.hdu")
+        images = walk.select(hdu, hdu_option)
         info = _info(walk, images, hdu, flux, sky=sky)
         factor = factors(walk, images, info, flux)
         values, valid = _pixels(walk, images, factor)

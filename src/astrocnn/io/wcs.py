@@ -110,6 +110,16 @@ class SkyWcs:
             x[wrong] = y[wrong] = np.nan
         return x.reshape(np.shape(ra)), y.reshape(np.shape(ra))
 
+    def apart_pix(self, other: "SkyWcs", height: int, width: int) -> float:
+        """How many pixels of ``height`` rows and ``width`` columns are from where ``other`` has the same position, at
+        most; inf where it has none.
+        """
+        x, y = (a.ravel() for a in np.meshgrid(np.linspace(0, width - 1, 5), np.linspace(0, height - 1, 5)))
+        ra, dec = self.sky(x, y)
+        there = other.pixel(ra, dec)
+        off = np.hypot(there[0] - x, there[1] - y)[np.isfinite(ra)]
+        return float(np.nan_to_num(off, nan=np.inf).max(initial=0))
+
     def jacobian(self, x: Array, y: Array) -> Array:
         """Degrees to the east and to the north of a step of one pixel in x and in y: (N, 2, 2), [:, 0] is east."""
         east, north, _ = tangent_basis(*self.sky(x, y))  # (N, 3)

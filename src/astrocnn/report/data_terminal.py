@@ -19,7 +19,8 @@ SHOWN = (0, 2, 3, 4)  # of the quantiles
 def print_inspection(data: Inspection, page: object, *, console: Console | None = None) -> None:
     """Print what the data are, their splits, their bands, what deserves a second look, and where the page is."""
     console = console or Console()
-    console.print(Group(Text(data.title, style="bold"), Text(_lead(data)), _splits(data), _bands(data)))
+    tables = [_splits(data), *([_classes(data)] if data.class_pixels is not None else []), _bands(data)]
+    console.print(Group(Text(data.title, style="bold"), Text(_lead(data)), *tables))
     for note in notes(data):
         console.print(Text("! ", style="bold yellow") + Text(note, style="default"))
     console.print(Text(f"page: {page}"), soft_wrap=True)
@@ -45,6 +46,19 @@ def _splits(data: Inspection) -> Table:
         table.add_column(escape(name), justify="right")
     for name, numbers in zip(counts.rows, counts.numbers.tolist(), strict=True):
         table.add_row(escape(name), *(count(n) for n in numbers))
+    return table
+
+
+def _classes(data: Inspection) -> Table:
+    """The share of each class in the pixels that have one, and of those that have none in all."""
+    assert data.class_pixels is not None
+    *numbers, ignored = data.class_pixels.tolist()
+    table = Table()
+    table.add_column("class")
+    table.add_column("pixels", justify="right")
+    for name, number in zip(data.spec.classes, numbers, strict=True):
+        table.add_row(escape(name), percent(number / max(sum(numbers), 1)))
+    table.add_row("of none, of all pixels", percent(ignored / max(sum(numbers) + ignored, 1)))
     return table
 
 

@@ -47,6 +47,7 @@ class Inspection:
         axis: what series lie along: its name and (L,) numbers; None counts their values.
         fitted_on: the objects that the normalisation was fitted on, in words; '' where it could not be.
         sky, noise: (C,) of the normalisation, where it has them.
+        class_pixels: (K + 1,) pixels of each class in class maps, the last those of none; None without such maps.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Inspection:
     fitted_on: str = ""
     sky: NDArray[np.float64] | None = None
     noise: NDArray[np.float64] | None = None
+    class_pixels: NDArray[np.int64] | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:

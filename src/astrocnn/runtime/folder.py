@@ -1,8 +1,13 @@
-"""The folder of a run: claimed once, continued on request, with what is needed to make it again."""
+"""The folder of a run: claimed once training began, continued on request, with what is needed to make it again."""
 
+import fcntl
+import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,14 +22,18 @@ from astrocnn.runtime.checkpoint import read_config
 
 __all__ = ["git_state", "next_attempt", "open_folder", "save_config", "versions"]
 
+BEFORE_TRAINING = ("config.yaml", "run.json", "skipped.csv", "duplicates.csv", "logs", "checkpoints")
 PACKAGES = (
     "astrocnn", "torch", "torchvision", "pytorch-lightning", "torchmetrics", "hydra-core", "astropy", "numpy",
     "pyarrow", "galsim", "caustics",
 )  # fmt: skip
 
 
-def open_folder(cfg: DictConfig) -> tuple[DictConfig, Path]:
-    """The run's configuration and folder: new and empty, or with ``resume=true`` the saved ones.
+@contextmanager
+def open_folder(cfg: DictConfig) -> Iterator[tuple[DictConfig, Path]]:
+    """The run's configuration and folder: new, or with ``resume=true`` the saved ones.
+
+    A folder in which a run ended before its first checkpoint is new again, unless that run still goes on.
 
     Raises:
         RunError: the folder exists and is not to be continued, or is to be continued and cannot be.
@@ -44,14 +53,52 @@ def open_folder(cfg: DictConfig) -> tuple[DictConfig, Path]:
                 f"a run continues with its own configuration, but {listed(others)} came too; "
                 f"leave {'it' if len(others) == 1 else 'them'} out, or start a new run."
             )
-        return read_config(folder), folder
-    if any(folder.iterdir()):
-        raise RunError(
-            f"run_dir={shown} exists and is not empty; continue that run with resume=true, or give another run_dir."
-        )
-    set_values(cfg, {"run_dir": str(shown)})
-    save_config(cfg, folder)
-    return cfg, folder
+        with _held(folder):
+            yield read_config(folder), folder
+        return
+    with _held(folder) as free:
+        if not free:
+            raise RunError(f"run_dir={shown} is that of a run that goes on right now; give another run_dir.")
+        if not _unused(folder):
+            raise RunError(
+                f"run_dir={shown} exists and is not empty; continue that run with resume=true, or give another "
+                "run_dir."
+            )
+        _empty(folder)
+        set_values(cfg, {"run_dir": str(shown)})
+        save_config(cfg, folder)
+        yield cfg, folder
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold the folder while the run goes on; whether no other process did, as far as the file system can tell."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except OSError as error:  # also of file systems without locks
+            free = not isinstance(error, BlockingIOError)
+        yield free
+    finally:
+        os.close(handle)
+
+
+def _unused(folder: Path) -> bool:
+    """Whether a folder is empty, or that of a run without a checkpoint and with nothing that is not the run's."""
+    names = {path.name for path in folder.iterdir() if not path.match(".*.part*")}
+    began = any((folder / "checkpoints").glob("*"))
+    return not names or ("config.yaml" in names and names <= {*BEFORE_TRAINING} and not began)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a run left there that never got to a checkpoint."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def save_config(cfg: DictConfig, folder: Path) -> None:

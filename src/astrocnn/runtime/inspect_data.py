@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from astrocnn.batch import DataSpec
+from astrocnn.batch import Batch, DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datamodules.splits import SPLITS
 from astrocnn.datamodules.targets import target_values
@@ -84,6 +84,7 @@ def inspect_data(cfg: DictConfig) -> None:
         fitted_on=fitted_on,
         sky=level(normalise, "sky"),
         noise=level(normalise, "noise"),
+        class_pixels=pixels_of_classes(sample, len(spec.classes)),
     )
     page = write_data_page(
         folder / "data.html",
@@ -136,6 +137,14 @@ def level(normalise: Any, name: str) -> NDArray[np.float64] | None:
     """``sky`` or ``noise`` (C,) of a fitted normalisation, where it has it."""
     found = getattr(normalise, name, None)
     return None if found is None else found.numpy().astype(np.float64)
+
+
+def pixels_of_classes(sample: Batch, n_classes: int) -> NDArray[np.int64] | None:
+    """(K + 1,) pixels of each class of a sample's class maps, the last those of none or without data."""
+    if "class_map" not in sample:
+        return None
+    classes = sample["class_map"].masked_fill(~sample["valid"].any(1), -1).numpy()
+    return np.bincount(np.where(classes < 0, n_classes, classes).reshape(-1), minlength=n_classes + 1)
 
 
 def bytes_of(files: Any) -> int:

@@ -6,10 +6,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from astrocnn import __version__
+from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.tables import write_table
 from astrocnn.runtime.attach import attach
+from astrocnn.runtime.build import class_of
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
 from astrocnn.runtime.evaluate import device_of, prevalence_of
 from astrocnn.runtime.judge_classification import predictions_table
@@ -43,6 +45,12 @@ def predict(cfg: DictConfig) -> None:
         raise ConfigError(
             f"the run in {cfg.run} has a network that gives no maps, and no classes; use "
             f"astrocnn.load({str(cfg.run)!r})(images) in Python."
+        )
+    if class_of(cfg.data) is MosaicDataModule:
+        raise ConfigError(
+            f"the run in {cfg.run} gives each image one class, and data=mosaic is for runs that give maps or detect; "
+            "name cutouts with data=cutouts data.images=..., or cut them from images with data=tiles data.tiles=... "
+            "data.catalog=..."
         )
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))

@@ -17,7 +17,7 @@ from astrocnn import __version__
 from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
-from astrocnn.errors import ConfigError, DataError, choose
+from astrocnn.errors import ConfigError, DataError, choose, listed
 from astrocnn.inference.map_planes import CLASS, MapPlanes
 from astrocnn.inference.mosaic import Grid, grid_of, predict_mosaic
 from astrocnn.inference.source_table import source_table
@@ -31,7 +31,7 @@ from astrocnn.io.tables import write_table
 from astrocnn.io.wcs_cards import finer_wcs, wcs_cards
 from astrocnn.progress import track
 from astrocnn.runtime.attach import attach, uses_own_data
-from astrocnn.runtime.build import class_of
+from astrocnn.runtime.build import choice, class_of
 from astrocnn.runtime.checkpoint import best_checkpoint, read_record
 from astrocnn.tasks.base import BaseTask
 
@@ -42,6 +42,7 @@ SAMPLE_PIX, SAMPLES = (
     128,
     12,
 )  # rows and columns of the parts that sky and noise are taken from, and how many a side
+LEAST_NEW = 0.25  # of the pixels that windows hold
 CATALOGS = {"fits": ".fits", "parquet": ".parquet", "votable": ".xml", "ecsv": ".ecsv", "csv": ".csv"}
 SAME = ("CKPTSHA", "CFGSHA", "INPSHA", "WINDOW", "LEVELS")  # cards of which other values mean other maps
 
@@ -73,7 +74,12 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
     run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
     planes = MapPlanes.of(task, len(data.probe().bands), read_record(cfg.run).get("target_units") or ())
     grids = [grid_of(task, mosaic.shape, data.window) for mosaic in data.mosaics]
-    say(task, saved, data, grids)
+    say(cfg, task, saved, data, grids)
+    if not planes.classes and (cfg.instances or suffix != CATALOGS["fits"]):
+        print(
+            "instances and catalog have no effect: the run predicts images, and lists no sources.",
+            file=sys.stderr,
+        )
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
         names = Products(
             folder / f"{mosaic.name}_maps.fits",
@@ -108,8 +114,10 @@ def mosaics_of(cfg: DictConfig, saved: DictConfig, does: str) -> Any:
     Raises:
         ConfigError: other data were named, or none; ``does`` says what the run does with mosaics.
     """
-    if uses_own_data(cfg) or class_of(cfg.data) is not MosaicDataModule:
-        raise ConfigError(f"the run in {cfg.run} {does} with data=mosaic data.images=...")
+    own = uses_own_data(cfg)
+    if own or class_of(cfg.data) is not MosaicDataModule:
+        came = "" if own else f"; data={choice('data')} came"
+        raise ConfigError(f"the run in {cfg.run} {does} with data=mosaic data.images=...{came}.")
     return attach(cfg, saved)
 
 
@@ -146,8 +154,12 @@ def described(
     return cards
 
 
-def say(task: BaseTask, saved: DictConfig, data: MosaicDataModule, grids: list[Grid]) -> None:
-    """What the user should know before: that seams show, that there is no WCS, that pixels are of another size."""
+def say(
+    cfg: DictConfig, task: BaseTask, saved: DictConfig, data: MosaicDataModule, grids: list[Grid]
+) -> None:
+    """What the user should know before: that seams show, that a WCS or a band is missing, that pixels are of another
+    size, that windows are small.
+    """
     if not all(grid.exact for grid in grids):
         print(
             f"{type(task.network).__name__} looks at the whole of a window: windows are blended, but the maps are not "
@@ -157,12 +169,48 @@ def say(task: BaseTask, saved: DictConfig, data: MosaicDataModule, grids: list[G
     for mosaic in data.mosaics:
         if mosaic.wcs is None:
             print(f"{mosaic.name} has no WCS: positions are pixels, the first is (0, 0).", file=sys.stderr)
+            continue
+        for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True):
+            if tile is not None and tile.scale_arcsec is None:
+                print(
+                    f"band {band} ({tile.image.path}) has no WCS: its pixels are taken for those of the other bands.",
+                    file=sys.stderr,
+                )
+    missing = {
+        band
+        for mosaic in data.mosaics
+        for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True)
+        if tile is None
+    }
+    if missing and not saved.get("augment", {}).get("band_dropout"):
+        print(
+            f"band {listed(sorted(missing))} is missing, and the network has never seen that: the run was trained "
+            "without augment.band_dropout, so its maps may be wrong.",
+            file=sys.stderr,
+        )
     trained, scale = saved.data.get("pixel_scale_arcsec"), data.probe().pixel_scale_arcsec
     if trained and scale and abs(scale / trained - 1) > 0.05:
         print(
             f"the run was trained on pixels of {trained:.4g} arcsec, and {data.mosaics[0].name} has {scale:.4g}.",
             file=sys.stderr,
         )
+    say_overlap(task, data, grids)
+
+
+def say_overlap(task: BaseTask, data: MosaicDataModule, grids: list[Grid]) -> None:
+    """Tell of windows that the user made so small that most of what the network sees it sees several times."""
+    if data.window is None:
+        return
+    for mosaic, grid in zip(data.mosaics, grids, strict=True):
+        usual = grid_of(task, mosaic.shape)
+        if grid.new_fraction < min(LEAST_NEW, usual.new_fraction):
+            ours, theirs = (100 * (1 - of.new_fraction) for of in (grid, usual))
+            print(
+                f"data.window={data.window}: {ours:.0f} % of the pixels that the network sees are overlap; larger "
+                f"windows are faster: without data.window it is {theirs:.0f} %.",
+                file=sys.stderr,
+            )
+            return
 
 
 def measure_levels(task: BaseTask, pixels: OpenMosaic, mosaic: Mosaic) -> None:
@@ -215,10 +263,12 @@ def map_one(
             print(f"{names.part} was begun otherwise ({', '.join(other)}): starting anew.", file=sys.stderr)
         elif tiles.rows:
             print(f"{mosaic.name}: going on at row {tiles.rows} of {height}.", file=sys.stderr)
+        n_rows, start = height - tiles.rows, time.monotonic()
         try:
             predict_mosaic(
                 task, pixels, grid, planes, tiles, batch_size=cfg.data.batch_size, description=mosaic.name
             )
+            rate = unique_rate(n_rows * width // planes.upscale**2, time.monotonic() - start)
             classes = {f"CLASS{n}": (name, "") for n, name in enumerate(planes.classes)}
             write_maps(names.maps, tiles, header=header, sky=sky, planes={CLASS: classes})
         except KeyboardInterrupt:
@@ -228,8 +278,13 @@ def map_one(
             )
             raise
         tiles.remove()
-    print(f"{len(planes.written)} maps of {height} × {width} pixels in {names.maps}")
+    print(f"{len(planes.written)} maps of {height} × {width} pixels in {names.maps}: {rate}")
     return True
+
+
+def unique_rate(n_pixels: int, seconds: float) -> str:
+    """How fast pixels of a mosaic were predicted, each counted once however many windows saw it."""
+    return f"{n_pixels / max(seconds, 1e-9) / 1e6:.3g} unique Mpix/s"
 
 
 def made_by(path: Path, header: Cards) -> bool:

@@ -1,5 +1,7 @@
 """``scripts/predict.py`` of a run that detects: the objects of mosaics as catalogues and regions."""
 
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from astrocnn.runtime.predict_maps import (
     mosaics_of,
     provenance,
     say,
+    unique_rate,
 )
 from astrocnn.tasks.detection import DetectionTask
 
@@ -45,7 +48,9 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         "THRESH": (task.threshold, "least score"),
     }
     grids = [grid_of(task, mosaic.shape, data.window, blend=False) for mosaic in data.mosaics]
-    say(task, saved, data, grids)
+    say(cfg, task, saved, data, grids)
+    if cfg.instances:
+        print("instances=true has no effect: the run gives boxes, and no map.", file=sys.stderr)
     for mosaic, grid in zip(data.mosaics, grids, strict=True):
         catalog, regions = folder / f"{mosaic.name}_catalog{suffix}", folder / f"{mosaic.name}.reg"
         if catalog.exists() and not cfg.overwrite:
@@ -53,6 +58,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         if own:
             with OpenMosaic(mosaic, data.layers) as pixels:
                 measure_levels(task, pixels, mosaic)
+        start = time.monotonic()
         with OpenMosaic(mosaic, data.layers, variance=True) as pixels:
             found = detect_mosaic(
                 task,
@@ -62,6 +68,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
                 batch_size=cfg.data.batch_size,
                 description=mosaic.name,
             )
+            rate = unique_rate(mosaic.shape[0] * mosaic.shape[1], time.monotonic() - start)
             table = object_table(task, found, mosaic, pixels.surface)
         folder.mkdir(parents=True, exist_ok=True)
         scale = None if mosaic.wcs is None else mosaic.wcs.scale_arcsec
@@ -69,7 +76,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         units = {f"UNIT{n}": unit for n, unit in enumerate(mosaic.units, start=1) if unit is not None}
         about = {name: card[0] for name, card in (run | described(mosaic, data, grid)).items()}
         write_table(table, catalog, header=about | {"CLASSES": ",".join(task.classes)} | units)
-        print(f"{len(table)} objects in {catalog}, {regions}")
+        print(f"{len(table)} objects in {catalog}, {regions}: {rate}")
 
 
 def _threshold(given: Any) -> float:

@@ -19,7 +19,7 @@ from pytorch_lightning.callbacks import ProgressBar
 
 from astrocnn.callbacks.resume import DurableIO, Interrupted, ResumePoint
 from astrocnn.datamodules.duplicates import DuplicateWarning
-from astrocnn.errors import ConfigError
+from astrocnn.errors import ConfigError, listed
 from astrocnn.io.atomic import write_text
 from astrocnn.runtime.build import (
     build,
@@ -61,20 +61,20 @@ def train(cfg: DictConfig) -> float | None:
         SystemExit: the training was stopped by a signal; it can be continued.
     """
     resumed = bool(cfg.resume)
-    cfg, folder = open_folder(cfg)
-    if resumed:
-        check_targets(plain(cfg), training=True)
-    quiet()
-    try:
-        return run(cfg, folder)
-    except (KeyboardInterrupt, Interrupted) as stop:
-        signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
-        where = f" by {stop}" if isinstance(stop, Interrupted) else ""
-        print(
-            f"\nStopped{where}. Continue with: python scripts/train.py run_dir={cfg.run_dir} resume=true",
-            flush=True,
-        )
-        raise SystemExit(128 + signum) from None
+    with open_folder(cfg) as (cfg, folder):
+        if resumed:
+            check_targets(plain(cfg), training=True)
+        quiet()
+        try:
+            return run(cfg, folder)
+        except (KeyboardInterrupt, Interrupted) as stop:
+            signum = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+            where = f" by {stop}" if isinstance(stop, Interrupted) else ""
+            print(
+                f"\nStopped{where}. Continue with: python scripts/train.py run_dir={cfg.run_dir} resume=true",
+                flush=True,
+            )
+            raise SystemExit(128 + signum) from None
 
 
 def run(cfg: DictConfig, folder: Path) -> float | None:
@@ -140,13 +140,21 @@ def quiet() -> None:
 def balance(cfg: DictConfig, counts: np.ndarray | None) -> None:
     """Replace ``class_weights=balanced``, of the loss or of those that it sums, by N / (K · N_class) of the training
     split.
+
+    Raises:
+        ConfigError: nothing in the training split is of some class, so that it has no weight.
     """
     if counts is None:
         return
-    weights = [float(weight) for weight in counts.sum() / (len(counts) * counts)]
     for name in ("loss", *(f"loss.losses.{term}" for term in cfg.loss.get("losses") or ())):
         if OmegaConf.select(cfg, f"{name}.class_weights") == "balanced":
-            set_values(cfg, {f"{name}.class_weights": weights})
+            if not counts.all():
+                none = [of for of, n in zip(cfg.data.classes, counts, strict=True) if n == 0]
+                raise ConfigError(
+                    f"{name}.class_weights=balanced: nothing in the training split is of class {listed(none)}; leave "
+                    f"it out of data.classes, or give a number for each class ({name}.class_weights=[...])."
+                )
+            set_values(cfg, {f"{name}.class_weights": (counts.sum() / (len(counts) * counts)).tolist()})
 
 
 def precision_of(name: str, accelerator: str) -> str:

@@ -17,7 +17,7 @@ from astrocnn import __version__
 from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
-from astrocnn.errors import ConfigError, DataError, choose, listed
+from astrocnn.errors import ConfigError, DataError, choose
 from astrocnn.inference.map_planes import CLASS, MapPlanes
 from astrocnn.inference.mosaic import Grid, grid_of, predict_mosaic
 from astrocnn.inference.source_table import source_table
@@ -33,6 +33,7 @@ from astrocnn.progress import track
 from astrocnn.runtime.attach import attach, uses_own_data
 from astrocnn.runtime.build import choice, class_of
 from astrocnn.runtime.checkpoint import best_checkpoint, read_record
+from astrocnn.runtime.mosaic_notes import say, unique_rate
 from astrocnn.tasks.base import BaseTask
 
 __all__ = ["predict_maps"]
@@ -42,7 +43,6 @@ SAMPLE_PIX, SAMPLES = (
     128,
     12,
 )  # rows and columns of the parts that sky and noise are taken from, and how many a side
-LEAST_NEW = 0.25  # of the pixels that windows hold
 CATALOGS = {"fits": ".fits", "parquet": ".parquet", "votable": ".xml", "ecsv": ".ecsv", "csv": ".csv"}
 SAME = ("CKPTSHA", "CFGSHA", "INPSHA", "WINDOW", "LEVELS")  # cards of which other values mean other maps
 
@@ -74,7 +74,7 @@ def predict_maps(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
     run = provenance(Path(cfg.run)) | {"LEVELS": (str(cfg.levels), "whose sky level and noise normalise")}
     planes = MapPlanes.of(task, len(data.probe().bands), read_record(cfg.run).get("target_units") or ())
     grids = [grid_of(task, mosaic.shape, data.window) for mosaic in data.mosaics]
-    say(cfg, task, saved, data, grids)
+    say(task, saved, data, grids)
     if not planes.classes and (cfg.instances or suffix != CATALOGS["fits"]):
         print(
             "instances and catalog have no effect: the run predicts images, and lists no sources.",
@@ -154,65 +154,6 @@ def described(
     return cards
 
 
-def say(
-    cfg: DictConfig, task: BaseTask, saved: DictConfig, data: MosaicDataModule, grids: list[Grid]
-) -> None:
-    """What the user should know before: that seams show, that a WCS or a band is missing, that pixels are of another
-    size, that windows are small.
-    """
-    if not all(grid.exact for grid in grids):
-        print(
-            f"{type(task.network).__name__} looks at the whole of a window: windows are blended, but the maps are not "
-            "exactly those of a single pass.",
-            file=sys.stderr,
-        )
-    for mosaic in data.mosaics:
-        if mosaic.wcs is None:
-            print(f"{mosaic.name} has no WCS: positions are pixels, the first is (0, 0).", file=sys.stderr)
-            continue
-        for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True):
-            if tile is not None and tile.scale_arcsec is None:
-                print(
-                    f"band {band} ({tile.image.path}) has no WCS: its pixels are taken for those of the other bands.",
-                    file=sys.stderr,
-                )
-    missing = {
-        band
-        for mosaic in data.mosaics
-        for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True)
-        if tile is None
-    }
-    if missing and not saved.get("augment", {}).get("band_dropout"):
-        print(
-            f"band {listed(sorted(missing))} is missing, and the network has never seen that: the run was trained "
-            "without augment.band_dropout, so its maps may be wrong.",
-            file=sys.stderr,
-        )
-    trained, scale = saved.data.get("pixel_scale_arcsec"), data.probe().pixel_scale_arcsec
-    if trained and scale and abs(scale / trained - 1) > 0.05:
-        print(
-            f"the run was trained on pixels of {trained:.4g} arcsec, and {data.mosaics[0].name} has {scale:.4g}.",
-            file=sys.stderr,
-        )
-    say_overlap(task, data, grids)
-
-
-def say_overlap(task: BaseTask, data: MosaicDataModule, grids: list[Grid]) -> None:
-    """Tell of windows that the user made so small that most of what the network sees it sees several times."""
-    if data.window is None:
-        return
-    for mosaic, grid in zip(data.mosaics, grids, strict=True):
-        usual = grid_of(task, mosaic.shape)
-        if grid.new_fraction < min(LEAST_NEW, usual.new_fraction):
-            ours, theirs = (100 * (1 - of.new_fraction) for of in (grid, usual))
-            print(
-                f"data.window={data.window}: {ours:.0f} % of the pixels that the network sees are overlap; larger "
-                f"windows are faster: without data.window it is {theirs:.0f} %.",
-                file=sys.stderr,
-            )
-            return
-
-
 def measure_levels(task: BaseTask, pixels: OpenMosaic, mosaic: Mosaic) -> None:
     """Have the task normalise by the sky level and noise of this mosaic, from parts that are spread over it."""
     height, width = (min(side, SAMPLE_PIX) for side in mosaic.shape)
@@ -280,11 +221,6 @@ def map_one(
         tiles.remove()
     print(f"{len(planes.written)} maps of {height} × {width} pixels in {names.maps}: {rate}")
     return True
-
-
-def unique_rate(n_pixels: int, seconds: float) -> str:
-    """How fast pixels of a mosaic were predicted, each counted once however many windows saw it."""
-    return f"{n_pixels / max(seconds, 1e-9) / 1e6:.3g} unique Mpix/s"
 
 
 def made_by(path: Path, header: Cards) -> bool:

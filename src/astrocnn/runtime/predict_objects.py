@@ -16,6 +16,7 @@ from astrocnn.inference.mosaic import grid_of
 from astrocnn.inference.source_table import source_table
 from astrocnn.io.regions import write_regions
 from astrocnn.io.tables import write_table
+from astrocnn.runtime.mosaic_notes import say, unique_rate
 from astrocnn.runtime.predict_maps import (
     CATALOGS,
     LEVELS,
@@ -23,8 +24,6 @@ from astrocnn.runtime.predict_maps import (
     measure_levels,
     mosaics_of,
     provenance,
-    say,
-    unique_rate,
 )
 from astrocnn.tasks.detection import DetectionTask
 
@@ -48,7 +47,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         "THRESH": (task.threshold, "least score"),
     }
     grids = [grid_of(task, mosaic.shape, data.window, blend=False) for mosaic in data.mosaics]
-    say(cfg, task, saved, data, grids)
+    say(task, saved, data, grids)
     if cfg.instances:
         print("instances=true has no effect: the run gives boxes, and no map.", file=sys.stderr)
     for mosaic, grid in zip(data.mosaics, grids, strict=True):

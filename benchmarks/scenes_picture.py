@@ -37,7 +37,7 @@ def scene_row(axes: list[Axes], folder: Path, name: str, objects: Table) -> None
     shades[0] = 0
     axes[2].imshow(shades[np.maximum(instances, 0)], origin="lower")
     for row in objects[objects["id"] == name]:
-        corner, sides = (row["xmin"], row["ymin"]), (row["xmax"] - row["xmin"], row["ymax"] - row["ymin"])
+        corner, sides = (row["x0"], row["y0"]), (row["x1"] - row["x0"], row["y1"] - row["y0"])
         colour = BOXES["blended" if row["blended"] else "alone"]
         axes[2].add_patch(Rectangle(corner, *sides, fill=False, ec=colour, lw=0.7))
     for ax in axes:

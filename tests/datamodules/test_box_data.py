@@ -250,6 +250,22 @@ def test_boxes_on_the_sky_land_on_their_pixels(folder):
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((12.3, 9.1), abs=1e-3)
 
 
+def test_one_size_on_the_sky_is_that_of_a_round_object(folder):
+    """As large in images that are turned."""
+    table, _ = on_the_sky()
+    table.remove_columns(["width_arcsec", "height_arcsec"])
+    table["size_arcsec"] = 2.0
+    data = module(folder, table)
+    boxes = data.gather(data.rows("all"))["boxes"][:, 0]
+    sizes = (boxes[:, 2:] - boxes[:, :2]).numpy()
+    np.testing.assert_allclose(
+        sizes, np.broadcast_to([2.0 / SCALE[0], 2.0 / SCALE[1]], sizes.shape), rtol=2e-3
+    )
+    table["size_arcsec"][3] = -2.0
+    with pytest.raises(DataError, match=r"1 objects have a box of no width or height \(c03"):
+        module(folder, table)
+
+
 def test_boxes_on_the_sky_need_a_wcs(folder):
     table, _ = on_the_sky()
     fits.PrimaryHDU(np.ones((2, ROWS, COLUMNS), np.float32)).writeto(folder / "img/c05.fits", overwrite=True)
@@ -388,6 +404,25 @@ def spoilt(name: str, value: float, row: int = 4) -> Table:
             r"1 objects have no numbers \(NaN\) for a box \(c03: \(nan, 7\.5, 10\.5, 12\.5\)\)",
         ),
         (spoilt("x1", np.inf), {}, r"1 objects have no numbers"),
+        (
+            Table({"id": ["c01"], "xmin": [5], "ymin": [5], "xmax": [4], "ymax": [9]}),
+            {},
+            r"1 objects have a box of no width or height \(c01",
+        ),
+        (objects(), {"box_label": "type"}, r"objects\.ecsv has no column 'type'; .*data\.box_label=<column>"),
+        (
+            Table(
+                [*objects().columns.values(), np.full(len(objects()), "no")],
+                names=[*objects().colnames, "ignore"],
+            ),
+            {},
+            r"objects\.ecsv: the column 'ignore' holds .*no.*, which is neither true nor false",
+        ),
+        (
+            Table({"x0": [1.0], "y0": [1.0], "x1": [4.0], "y1": [4.0]}),
+            {},
+            r"objects\.ecsv has no column 'id'; .* the image of each box",
+        ),
         (
             Table(
                 {"id": ["c01", "c02"], "x0": [5.0, 29.5], "x1": [9.0, 35.0], "y0": [1.0] * 2, "y1": [9.0] * 2}

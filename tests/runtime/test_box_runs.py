@@ -33,11 +33,11 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if number == BROKEN:  # three in the gap, three beside it
                 x0 = [30.0, 55.0][len(rows) % 2]
             image += 40 * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / 4.5)
-            rows.append((f"f{number:02d}", x0 - 4, y0 - 4, x0 + 4, y0 + 4, "star"))
+            rows.append((f"f{number:02d}", x0 - 4, y0 - 4, x0 + 4, y0 + 4, "star", 20.0))
         if number == BROKEN:
             image[:, GAP] = np.nan
         fits.writeto(folder / f"f{number:02d}.fits", image.astype(np.float32))
-    Table(rows=rows, names=["id", "x0", "y0", "x1", "y1", "label"]).write(folder / "objects.csv")
+    Table(rows=rows, names=["id", "x0", "y0", "x1", "y1", "label", "mag"]).write(folder / "objects.csv")
     split = ["train"] * 3 + ["test", "train", "test"] + ["val", "test"] + ["train"] * (N - 8)
     Table({"id": [f"f{k:02d}" for k in range(N)], "split": split}).write(folder / "images.csv")
     return folder
@@ -53,11 +53,16 @@ def test_empty_scenes_gaps_and_crowds_go_through(
 ) -> None:
     """A scene of no object trains and counts; 3,000 objects in 64² pixels train; what lies in a gap does not count."""
     run = tmp_path / "run"
-    assert command("train", *QUICK, *given(sky), "trainer.max_epochs=2", f"run_dir={run}") == 0
+    options = [*given(sky), "data.box_values=[mag]"]  # of which nothing is known while nothing is found
+    assert command("train", *QUICK, *options, "trainer.max_epochs=2", f"run_dir={run}") == 0
     summary = json.loads((run / "metrics.json").read_text())["splits"]["test"]
     assert summary["counts"]["n_scenes"] == 3  # one of them empty
     assert (summary["counts"]["n_true"], summary["counts"]["n_ignored"]) == (9, 3)
     assert summary["per_image"]["true"].count(0) == 1
+    assert (
+        command("evaluate", f"run={run}", "data=detection_boxes", *given(sky), f"output={tmp_path / 'other'}")
+        == 0
+    )
     image = sky / f"f{BROKEN:02d}.fits"
     found = tmp_path / "found"
     assert (

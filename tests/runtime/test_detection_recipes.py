@@ -25,7 +25,7 @@ RUNS = {  # overrides, and the least F1
         0.8,
     ),
     "yolo": (["trainer.max_epochs=30", "loss=yolo", "model.backbone=resnet", "model.grid=16"], 0.05),
-    "fcos": (["trainer.max_epochs=4", "data.n_scenes=30"], 0.05),
+    "fcos": (["trainer.max_epochs=8"], 0.05),
     "mask_rcnn": (["trainer.max_epochs=8", "model.mask_layers=[32,32]", "augment=none"], 0.3),
 }
 

@@ -37,7 +37,7 @@ def _objects(stamps: list[Stamp], ignore: tuple[int, ...] = ()) -> Columns:
 
 
 def _boxes(columns: Columns) -> list[list[float]]:
-    return np.stack([columns[name] for name in ("xmin", "ymin", "xmax", "ymax")], axis=1).tolist()
+    return np.stack([columns[name] for name in ("x0", "y0", "x1", "y1")], axis=1).tolist()
 
 
 def test_the_brighter_one_has_the_pixel(survey: Survey) -> None:

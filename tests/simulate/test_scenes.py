@@ -160,8 +160,8 @@ def test_truth_follows_from_the_stamps(crowded: Path) -> None:
             row = objects[n]
             if np.ptp(x) >= 5 and np.ptp(y) >= 5:
                 box = (x.min() - 0.5, y.min() - 0.5, x.max() + 0.5, y.max() + 0.5)
-                assert [row[key] for key in ("xmin", "ymin", "xmax", "ymax")] == pytest.approx(box, abs=1)
-            assert min(row["xmax"] - row["xmin"], row["ymax"] - row["ymin"]) >= 5
+                assert [row[key] for key in ("x0", "y0", "x1", "y1")] == pytest.approx(box, abs=1)
+            assert min(row["x1"] - row["x0"], row["y1"] - row["y0"]) >= 5
 
 
 def test_a_scene_is_the_sum_of_its_stamps_and_noise(crowded: Path) -> None:

@@ -30,6 +30,7 @@ from astrocnn.io.wcs import SkyWcs
 
 __all__ = ["BoxDataModule"]
 
+LABEL = "label"
 MOST_NAMED = 3
 
 
@@ -43,7 +44,7 @@ class BoxDataModule(CutoutDataModule):
             (:func:`astrocnn.io.box_files.read_boxes` says which columns); ``id`` names the image, and columns
             ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr`` and
             ``blended`` serve the evaluation.
-        box_label: column of the class.
+        box_label: column of the class; None, or no column 'label', makes all one class.
         box_values: columns of numbers that are learnt beside the box, such as fluxes or redshifts.
         instances: ``files`` or ``hdu`` of maps that number the objects in the pixels of each image, for networks that
             learn these; see :class:`~astrocnn.io.layers.InstanceMap`. The column ``number`` of the boxes says which
@@ -59,7 +60,7 @@ class BoxDataModule(CutoutDataModule):
         self,
         *,
         boxes: str | None = None,
-        box_label: str = "label",
+        box_label: str | None = LABEL,
         box_values: Sequence[str] = (),
         instances: Mapping[str, Any] | None = None,
         label: None = None,
@@ -87,6 +88,11 @@ class BoxDataModule(CutoutDataModule):
         """
         if self._table is None:
             table = self.read_boxes()
+            if "ignore" in table.colnames and table["ignore"].dtype.kind not in "biuf":
+                raise DataError(
+                    f"{self.box_files}: the column 'ignore' holds {table['ignore'][0]!r}, which is neither true nor "
+                    "false; give true or false, or 1 or 0."
+                )
             for name in self.box_values:
                 if column(table, name, "data.box_values", source=self.box_files).dtype.kind not in "biuf":
                     raise DataError(
@@ -120,24 +126,23 @@ class BoxDataModule(CutoutDataModule):
         return read_boxes(self.box_files)
 
     def _labelled(self, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        if self.box_label not in table.colnames:
+        name = self.box_label
+        if name is None or name not in table.colnames:
             names = self.classes or ("object",)
-            if len(names) > 1:
-                column(table, self.box_label, "data.box_label", source=self.box_files)
+            if len(names) > 1 or name not in (None, LABEL):
+                column(table, name or LABEL, "data.box_label", source=self.box_files)
             return np.zeros(len(table), dtype=np.int64), tuple(names)
-        labels, classes, reasons = number_labels(
-            table[self.box_label], name=self.box_label, classes=self.classes
-        )
+        labels, classes, reasons = number_labels(table[name], name=name, classes=self.classes)
         strange = [row for row, reason in reasons.items() if "is none of the classes" in reason]
         if strange:
-            first = [f"{table['id'][row]}: {table[self.box_label][row]}" for row in strange[:MOST_NAMED]]
+            first = [f"{table['id'][row]}: {table[name][row]}" for row in strange[:MOST_NAMED]]
             raise DataError(
                 f"{self.box_files}: {len(strange)} objects have a class beyond {listed(classes, most=12)} "
                 f"({listed(first)}); name all classes in data.classes=[...], or leave it null."
             )
         if not classes:
             raise DataError(
-                f"{self.box_files}: no object has a class in the column {self.box_label!r}; fill it, or name another "
+                f"{self.box_files}: no object has a class in the column {name!r}; fill it, or name another "
                 "column in data.box_label."
             )
         return labels, classes

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import DataError, listed, reason
 from astrocnn.io.region_boxes import read_regions
-from astrocnn.io.sky_boxes import BOX, SKY_BOX
-from astrocnn.io.tables import column, read_table
+from astrocnn.io.sky_boxes import ANGLE, BOX, ELLIPSE, SKY_BOX
+from astrocnn.io.tables import read_table
 
 __all__ = ["BOX", "SKY_BOX", "read_boxes"]
 
@@ -55,7 +55,11 @@ def read_boxes(
     if str(path).lower().endswith(".json"):
         return _coco(Path(path).expanduser())
     table = read_table(path)
-    column(table, "id", "data.boxes.id", source=path)
+    if "id" not in table.colnames:
+        raise DataError(
+            f"{path} has no column 'id'; its columns are {listed(table.colnames, most=30)}; give one that names "
+            "the image of each box."
+        )
     table["id"] = np.char.strip(np.asarray(table["id"]).astype(str))
     for side, place in SQUARE.items():
         whole = CENTRE if side == "size" else SKY_BOX
@@ -65,6 +69,8 @@ def read_boxes(
             and not set(whole) <= set(table.colnames)
         ):
             table[whole[2]], table[whole[3]] = table[side], table[side]
+            if whole is SKY_BOX:  # round, so as large in every direction
+                table[ANGLE], table[ELLIPSE] = np.zeros(len(table)), np.ones(len(table), dtype=bool)
     named = next((name for name, four in PIXELS.items() if set(four) <= set(table.colnames)), None)
     if named is not None:
         for name, values in zip(BOX, _edges(named, table), strict=True):
@@ -86,7 +92,9 @@ def _edges(named: str, table: Table) -> tuple[Floats, Floats, Floats, Floats]:
     if named == "CENTRE":
         return a - c / 2, b - d / 2, a + c / 2, b + d / 2
     first = 1 if named == "SEXTRACTOR" else 0
-    return a - first - 0.5, b - first - 0.5, c - first + 0.5, d - first + 0.5
+    ends = (np.where(end < begin, begin - 1, end) for begin, end in ((a, c), (b, d)))  # of no pixel: no width
+    x1, y1 = (end - first + 0.5 for end in ends)
+    return a - first - 0.5, b - first - 0.5, x1, y1
 
 
 def _coco(path: Path) -> Table:

@@ -20,6 +20,8 @@ ELLIPSE = "_ellipse"
 def boxes_in_pixels(table: Table, wcs: SkyWcs) -> Floats:
     """The least boxes (N, 4) in pixels around boxes on the sky; NaN where the image's projection does not show them.
 
+    A side below 0 is one of no length.
+
     Args:
         table: of N boxes ``ra``, ``dec`` (degrees, ICRS), ``width_arcsec`` and ``height_arcsec``, the width along right
             ascension, and of regions ``_angle_deg``, the position angle of the height (from north to east), and
@@ -27,6 +29,7 @@ def boxes_in_pixels(table: Table, wcs: SkyWcs) -> Floats:
         wcs: of the image.
     """
     ra, dec, width, height = (_numbers(table[name]) for name in SKY_BOX)
+    width, height = (np.maximum(side, 0) for side in (width, height))  # below 0 there is nothing
     turned = ANGLE in table.colnames
     angle = np.radians(np.asarray(table[ANGLE], dtype=np.float64)) if turned else np.zeros(len(table))
     ellipse = np.asarray(table[ELLIPSE], dtype=bool) if turned else np.zeros(len(table), dtype=bool)

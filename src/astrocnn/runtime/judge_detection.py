@@ -101,16 +101,21 @@ class DetectionJudge(Judge):
         )
 
     def _values(self, matched: MatchedSources, measured: list[Any], true: list[Any]) -> dict[str, Any]:
-        """Predicted and true values of the objects found, by name."""
+        """Predicted and true values of the objects found, by name; none of those of which no true one is known."""
         rows = np.flatnonzero(matched.found["partner"] >= 0)
         partner, said = matched.found["partner"][rows], {}
         for k, name in enumerate(self.task.box_values):
-            wanted = np.concatenate([each["values"][:, k] for each in true])[partner]
+            if name not in self.data.box_values:
+                continue
+            of = self.data.box_values.index(name)
+            wanted = np.concatenate([each["values"][:, of] for each in true])[partner]
             found, error = (
-                np.concatenate([each[of][:, k] for each in measured])[rows]
-                for of in ("values", "value_errors")
+                np.concatenate([each[kind][:, k] for each in measured])[rows]
+                for kind in ("values", "value_errors")
             )
             known = np.isfinite(wanted)
+            if not known.any():
+                continue
             off = (found - wanted)[known]
             shown = np.flatnonzero(known)[:: max(1, int(known.sum()) // SHOWN)]
             said[name] = {

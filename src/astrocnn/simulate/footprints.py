@@ -32,7 +32,7 @@ class Truth:
         class_map: (H, W) int16: 0 background, 1 star, 2 spheroid, 3 disc, 4 irregular, -1 ignored.
         instances: (H, W) int32: 0 background, 1... number of the object that dominates the pixel, -1 ignored.
         owner: as ``instances``, with the numbers of the ignored too.
-        columns: ``xmin``, ``ymin``, ``xmax``, ``ymax`` (box, pixel edges), ``area_pix``, ``blended``, (N,) each.
+        columns: ``x0``, ``y0``, ``x1``, ``y1`` (box, pixel edges), ``area_pix``, ``blended``, (N,) each.
     """
 
     class_map: NDArray[np.int16]
@@ -120,4 +120,4 @@ def _boxes(stamps: list[Stamp], footprints: list[NDArray[np.bool_]], objects: Co
     low, high = low - grow, high + grow
     inside = np.maximum(-0.5 - low, 0.0) - np.maximum(high - (size - 0.5), 0.0)
     low, high = low + inside, high + inside
-    return {"xmin": low[:, 0], "ymin": low[:, 1], "xmax": high[:, 0], "ymax": high[:, 1]}
+    return {"x0": low[:, 0], "y0": low[:, 1], "x1": high[:, 0], "y1": high[:, 1]}

@@ -35,7 +35,7 @@ UNITS = {
     "mag": "mag",
     "radius": "arcsec",
     "area_pix": "pix2",
-} | dict.fromkeys(("xmin", "ymin", "xmax", "ymax"), "pix")
+} | dict.fromkeys(("x0", "y0", "x1", "y1"), "pix")
 FLAGS = ("blended", "ignore", "scored", "saturated")
 
 

@@ -30,7 +30,7 @@ from astrocnn.tasks.segmentation import SegmentationTask
 REALDATA = Path(os.environ.get("ASTROCNN_REALDATA", ROOT.parent / "shared" / "realdata"))
 FWHM_PIX = 3.3  # of HST's F814W at 0.03 arcsec
 GRID = {
-    "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0),
+    "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0),
     "contrast": (1e-4, 5e-4, 0.001, 0.005, 0.02),
     "filter_width": (0.0, 0.5, 1.0, 1.5),
 }

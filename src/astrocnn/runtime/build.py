@@ -241,7 +241,10 @@ def check_parts(cfg: DictConfig, spec: DataSpec, network: nn.Module) -> None:
 
 def typed() -> list[str]:
     """The overrides of the command line, but for Hydra's own."""
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    if not HydraConfig.initialized():
+        return []
+    words: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    return list(words)
 
 
 def choice(group: str) -> str:

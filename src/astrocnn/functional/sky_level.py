@@ -14,7 +14,7 @@ MOST, ENOUGH = 100_000, 10_000  # pixels for a median
 def pixels_of(plane: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[Any]:
     """Finite pixels (P,) of a plane (H, W) where a mask says so: some hundred thousand, or all if they are rare."""
     step = max(1, isqrt(plane.size // MOST))
-    for every in (step, 1):
+    for every in sorted({step, 1}, reverse=True):
         thinned = plane[::every, ::every]
         values: NDArray[Any] = thinned[where[::every, ::every] & np.isfinite(thinned)]
         if len(values) >= ENOUGH:

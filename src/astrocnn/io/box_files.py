@@ -92,9 +92,8 @@ def _edges(named: str, table: Table) -> tuple[Floats, Floats, Floats, Floats]:
     if named == "CENTRE":
         return a - c / 2, b - d / 2, a + c / 2, b + d / 2
     first = 1 if named == "SEXTRACTOR" else 0
-    ends = (np.where(end < begin, begin - 1, end) for begin, end in ((a, c), (b, d)))  # of no pixel: no width
-    x1, y1 = (end - first + 0.5 for end in ends)
-    return a - first - 0.5, b - first - 0.5, x1, y1
+    c, d = np.where(c < a, a - 1, c), np.where(d < b, b - 1, d)  # a last pixel before the first: no width
+    return a - first - 0.5, b - first - 0.5, c - first + 0.5, d - first + 0.5
 
 
 def _coco(path: Path) -> Table:

@@ -139,10 +139,13 @@ class TransformedMixture(PDF):
             low[left] = torch.where(excess < 0, t, low[left])
             high[left] = torch.where(excess >= 0, t, high[left])
             newton = t - excess * torch.exp(-part._log_prob_t(t))
+            nearest = resolution * (1 + t.abs())
+            near = ((newton - t).abs() <= nearest) | (high[left] - low[left] <= nearest)
+            going = (excess.abs() > resolution) & ~near
             fits = (newton > low[left]) & (newton < high[left]) & ((newton - t).abs() < before[left] / 2)
             moved = torch.where(fits, newton, (low[left] + high[left]) / 2)
-            found[left], before[left] = moved, (moved - t).abs()
-            going = (excess.abs() > resolution) & ((moved - t).abs() > resolution * (1 + t.abs()))
+            before[left] = (moved - t).abs()
+            found[left] = torch.where(going, moved, t)
             left = left[going]
             if not len(left):
                 break

@@ -13,6 +13,8 @@ from astrocnn.losses.yolo import YoloLoss
 from astrocnn.networks.torchvision_detectors import FasterRCNN, MaskRCNN
 from astrocnn.networks.yolo_dense import YoloDense
 from astrocnn.tasks.detection import DetectionTask
+from astrocnn.transforms.augment import Augment
+from astrocnn.transforms.geometric import dihedral_views
 from astrocnn.transforms.normalize import Normalize
 
 
@@ -111,3 +113,47 @@ def test_a_loss_is_of_the_networks_kind_of_grid():
         ConfigError, match="YoloLoss is no loss of DetectionTask with YoloDense; choose loss=dense_boxes"
     ):
         DetectionTask.check_loss([DenseBoxLoss, YoloLoss], YoloDense)
+
+
+@pytest.mark.parametrize("shape", [(33, 33), (32, 45)])
+def test_the_mean_over_orientations_turns_with_the_image(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    network = YoloDense(in_channels=2, n_outputs=7, width=8, features=8, blocks=(1, 1))
+    learner = DetectionTask(
+        classes=["star", "galaxy"], box_values=[], network=network, loss=DenseBoxLoss(), threshold=0.001,
+        optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
+        augment=Augment(), test_time_augmentation=True, radius_pix=0.0, radius_share=0.0,
+    ).eval()  # fmt: skip
+    image = torch.randn(1, 2, *shape, generator=torch.Generator().manual_seed(0))
+    padded = torch.nn.functional.pad(image, (0, -shape[1] % 8, 0, -shape[0] % 8), value=torch.nan)
+    found = learner(padded)[0]
+    assert len(found) > 10
+    for view, (turns, mirrored) in dihedral_views(
+        {"image": padded, "valid": padded.isfinite()}, quarter_turns=True, mirror=True
+    ):
+        of = learner(view["image"])[0]
+        assert len(of) == len(found)
+        x, y = (np.asarray(each, np.float64) - (side - 1) / 2 for each, side in zip(
+            (of.x, of.y), reversed(view["image"].shape[-2:]), strict=True))  # fmt: skip
+        for _ in range(turns):
+            x, y = -y, x
+        x = -x if mirrored else x
+        height, width = padded.shape[-2:]
+        np.testing.assert_allclose(x + (width - 1) / 2, found.x, atol=1e-3)
+        np.testing.assert_allclose(y + (height - 1) / 2, found.y, atol=1e-3)
+    whole, odd = ({"image": of, "valid": of.isfinite()} for of in (padded.nan_to_num(0), image))
+    assert (
+        learner._averaged(odd).shape[-2:]
+        == learner.outputs(odd).shape[-2:]
+        == (-(-shape[0] // 2), -(-shape[1] // 2))
+    )
+    assert learner._averaged(whole).shape[-2:] == learner.outputs(whole).shape[-2:]
+
+
+def test_only_fine_grids_have_a_mean_over_orientations() -> None:
+    with pytest.raises(ConfigError, match=r"test_time_augmentation=true: .* choose model=yolo_dense"):
+        DetectionTask(
+            classes=["star", "galaxy"], box_values=[], network=Said(), loss=torch.nn.Identity(),
+            optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0),
+            test_time_augmentation=True,
+        )  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.errors import ConfigError, DataError
 from astrocnn.functional.boxes import box_centres, seen_share
-from astrocnn.functional.dense_boxes import CELL
+from astrocnn.functional.dense_boxes import CELL, upright
 from astrocnn.functional.detections import Detections, kept, of_grid
 from astrocnn.metrics.detection import DetectionCounts
 from astrocnn.tasks.base import BaseTask
@@ -36,6 +36,8 @@ class DetectionTask(BaseTask):
         radius_pix: of detections whose centres are nearer than that the best one is kept, at least;
         radius_share: where this share of the better one's size (the geometric mean of its sides) is more, that.
         most: detections in an image of 256 × 256 pixels, at most; in larger ones more by their area.
+        test_time_augmentation: whether what a fine grid says is the mean over the exact turns and mirrors of
+            ``augment``.
         options: those of :class:`~astrocnn.tasks.base.BaseTask`.
     """
 
@@ -54,6 +56,7 @@ class DetectionTask(BaseTask):
         radius_pix: float = 2.0,
         radius_share: float = 0.1,
         most: int = 2000,
+        test_time_augmentation: bool = False,
         monitor: str = "val/f1",
         monitor_mode: str = "max",
         **options: Any,
@@ -83,6 +86,12 @@ class DetectionTask(BaseTask):
                 f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes "
                 "only; choose model=yolo_dense, or leave them out."
             )
+        if test_time_augmentation and self.reads != "dense":
+            raise ConfigError(
+                f"task.test_time_augmentation=true: what {type(self.network).__name__} says of turned images has no "
+                "mean; choose model=yolo_dense, or leave it out."
+            )
+        self.test_time_augmentation = test_time_augmentation
         self.stride = int(getattr(self.network, "stride", 1))
         self.needs_masks = bool(getattr(self.network, "needs_masks", False))
         self.register_buffer("value_mean", torch.zeros(len(self.box_values)))
@@ -213,7 +222,20 @@ class DetectionTask(BaseTask):
             batch: images in flux units.
             threshold: another than the task's.
         """
-        return self._read(self.outputs(batch), batch, threshold)
+        return self._read(self._averaged(batch), batch, threshold)
+
+    def _averaged(self, batch: Batch) -> Tensor:
+        """Raw outputs, with ``test_time_augmentation`` the mean of those of all orientations."""
+        if not self.test_time_augmentation or self.augment is None:
+            return self.outputs(batch)
+        rows, columns = batch["image"].shape[-2:]
+        beside = (0, -columns % self.stride, 0, -rows % self.stride)  # turned, cells cover the same pixels
+        padded = {key: nn.functional.pad(batch[key], beside) for key in ("image", "valid")}
+        found = [
+            upright(self.outputs(view), turns=turns, mirrored=mirrored)
+            for view, (turns, mirrored) in self.augment.exact_views(padded)
+        ]
+        return torch.stack(found).mean(0)
 
     def _read(self, raw: Tensor, batch: Batch, threshold: float | None = None) -> list[Detections]:
         found = of_grid(

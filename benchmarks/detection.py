@@ -38,7 +38,6 @@ GRID = {
     "threshold": (1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
     "contrast": (1e-6, 1e-5, 1e-4, 1e-3, 0.005),
     "filter_width": (0.0, 0.5, 1.0),
-    "noise": ("map", "one"),
 }
 PAIR_PIX = (4.0, 10.0)  # 0.8 to 2 arcsec
 FIGURES = {

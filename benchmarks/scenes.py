@@ -42,7 +42,6 @@ GRID = {
     "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0),
     "contrast": (1e-6, 1e-5, 1e-4, 5e-4, 0.005),
     "filter_width": (0.0, 0.5, 1.0),
-    "noise": ("map", "one"),
 }
 FIGURES = {  # what is compared, and what it is called
     "foreground_iou": "source against background, IoU",

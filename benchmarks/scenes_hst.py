@@ -33,7 +33,6 @@ GRID = {
     "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0),
     "contrast": (1e-4, 5e-4, 0.001, 0.005, 0.02),
     "filter_width": (0.0, 0.5, 1.0, 1.5),
-    "noise": ("map", "one"),
 }
 FIGURES = {
     "foreground_iou": "source against background, IoU",

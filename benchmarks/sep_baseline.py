@@ -32,8 +32,8 @@ class Settings:
         contrast: share of the light that a branch must hold to be a source of its own (DEBLEND_MINCONT).
         kron_factor: the ellipse reaches so many Kron radii (PHOT_AUTOPARAMS).
         filter_width: of the filter, in FWHM of the PSF; 1 is the matched one, a narrower one parts more; 0 is none.
-        noise: 'map' thresholds and deblends signal to noise with each pixel's own noise; 'one' the filtered flux, with
-            one noise for the image, as SExtractor does: bright cores keep their contrast.
+        noise: 'one' thresholds and deblends the filtered flux, with one noise for the image, as SExtractor does; 'map'
+            signal to noise, with each pixel's own.
         least_area: pixels.
         levels: of deblending (DEBLEND_NTHRESH).
     """
@@ -42,7 +42,7 @@ class Settings:
     contrast: float = 0.005
     kron_factor: float = 2.5
     filter_width: float = 1.0
-    noise: str = "map"
+    noise: str = "one"
     least_area: int = 5
     levels: int = 64
 

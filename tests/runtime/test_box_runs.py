@@ -90,10 +90,10 @@ def test_empty_scenes_gaps_and_crowds_go_through(
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("x1", -50.0, "1 objects have a box of no width or height"),
-        ("x0", np.nan, "1 objects have no numbers (NaN) for a box"),
-        ("shift", 500.0, "1 objects lie outside of their image of 64 × 64 pixels"),
-        ("label", "comet", "1 objects have a class beyond star"),
+        ("x1", -50.0, "1 object without width or height"),
+        ("x0", np.nan, "1 object without numbers (NaN) for a box"),
+        ("shift", 500.0, "1 object outside of the image of 64 × 64 pixels"),
+        ("label", "comet", "1 object of a class beyond star"),
     ],
 )
 def test_boxes_that_are_none_end_the_run_with_one_sentence(

@@ -15,7 +15,7 @@ __all__ = ["box_gallery"]
 
 Pixels = NDArray[np.uint8]
 HIT, MISSED, FALSE, UNCOUNTED = (120, 230, 120), (255, 80, 80), (255, 200, 60), (150, 150, 150)
-NAMES = {HIT: "found", MISSED: "missed", FALSE: "found where nothing is", UNCOUNTED: "too faint to count"}
+NAMES = {HIT: "found", MISSED: "missed", FALSE: "found where nothing is", UNCOUNTED: "counts neither way"}
 
 
 def box_gallery(

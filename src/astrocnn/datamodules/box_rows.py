@@ -13,7 +13,7 @@ from astrocnn.batch import Batch
 from astrocnn.datamodules.box_checks import flags, numbers
 from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datasets.packed import PackedArray
-from astrocnn.functional.boxes import clip_boxes, seen_share
+from astrocnn.functional.boxes import clip_boxes, labels_seen
 from astrocnn.io.box_files import BOX
 
 __all__ = ["BoxRows", "ReadBoxes", "box_rows"]
@@ -66,8 +66,8 @@ class ReadBoxes(ReadObjects):
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
         batch = super().__call__(rows) | self.objects.of(rows)
-        share = seen_share(batch["boxes"], batch["valid"].any(1))
-        return batch | {"box_labels": batch["box_labels"].where(share > 0, -1)}
+        labels = labels_seen(batch["boxes"], batch["box_labels"], batch["valid"].any(1))
+        return batch | {"box_labels": labels}
 
 
 def box_rows(

@@ -41,8 +41,8 @@ class BoxDataModule(CutoutDataModule):
     Args:
         boxes: the objects of all images: a table, COCO's JSON, or DS9's regions, a file an image
             (:func:`astrocnn.io.box_files.read_boxes` says which columns); ``id`` names the image, and columns
-            ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr`` and
-            ``blended`` serve the evaluation.
+            ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr``,
+            ``blended`` and ``x``, ``y`` (true positions) serve the evaluation.
         box_label: column of the class; None, or no column 'label', makes all one class.
         box_values: columns of numbers that are learnt beside the box, such as fluxes or redshifts.
         instances: ``files`` or ``hdu`` of maps that number the objects in the pixels of each image, for networks that

@@ -84,7 +84,7 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *
         near = [str(size) for size in (below, below + multiple) if size <= max(shape)]
         remedy = f"the nearest are {' and '.join(near)}" if near else "leave it out to see all of it at once"
         raise ConfigError(
-            f"data.window={window}: the network takes windows of {least} pixels and any multiple of {multiple} more, "
+            f"data.window={window}: the network takes windows of {least} pixels and any number of {multiple} more, "
             f"from {enough} on here; {remedy}."
         )
     inner = window - 2 * border

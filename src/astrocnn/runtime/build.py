@@ -177,10 +177,10 @@ def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
             f"task.n_outputs={cfg.task.n_outputs}, but these data need {n_outputs}; leave it null."
         )
     cfg.task.n_outputs = n_outputs
-    check_options(cfg.task, "task")
     check_loss(cfg)
     task_class.check_network(class_of(cfg.model), spec)
     check_forward(cfg, spec, task_class)
+    check_options(cfg.task, "task")
 
 
 def check_forward(cfg: DictConfig, spec: DataSpec, task_class: type[BaseTask]) -> None:

@@ -149,6 +149,15 @@ def test_words_that_do_not_go_together_are_refused_before_any_file_is_looked_for
     assert message in " ".join(capsys.readouterr().err.split())
 
 
+def test_an_option_of_the_task_of_another_kind_is_refused_before_anything_is_packed(
+    sky: Path, command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command("train", *QUICK, *given(sky), "task.threshold=high", f"run_dir={tmp_path / 'run'}") == 1
+    said = capsys.readouterr()
+    assert "task.threshold=high takes a number" in said.err
+    assert "split" not in said.out
+
+
 def test_maps_that_are_not_learnt_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     spec = DataSpec(("g",), (1, 64, 64), ("star",), box_values=(), maps={"instances": (64, 64)})
     networks = {

@@ -1,5 +1,6 @@
 """The task of detection: what a network that learns pixels asks of its data."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -11,7 +12,10 @@ from astrocnn.errors import ConfigError, DataError
 from astrocnn.losses.dense_boxes import DenseBoxLoss
 from astrocnn.losses.yolo import YoloLoss
 from astrocnn.networks.torchvision_detectors import FasterRCNN, MaskRCNN
+from astrocnn.networks.unet import UNet
 from astrocnn.networks.yolo_dense import YoloDense
+from astrocnn.paths import config_dir
+from astrocnn.tasks.base import LOSSES
 from astrocnn.tasks.detection import DetectionTask
 from astrocnn.transforms.augment import Augment
 from astrocnn.transforms.geometric import dihedral_views
@@ -82,6 +86,41 @@ def test_nothing_is_found_where_no_pixel_holds_data() -> None:
         [pytest.approx(0.9)],
         pytest.approx([0.9, 0.8]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (
+            {"threshold": 1.5},
+            r"task\.threshold=1\.5 is the score of no detection; give a number between 0 and 1\.$",
+        ),
+        ({"threshold": 0.0}, r"task\.threshold=0\.0 is the score of no detection"),
+        ({"radius_pix": -1.0}, r"task\.radius_pix=-1\.0 is too small; give at least 0\.$"),
+        ({"most": 0}, r"task\.most=0 is too small; give at least 1\.$"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_one_by_one(option: dict[str, float], message: str) -> None:
+    given = {"threshold": 0.05} | option
+    with pytest.raises(ConfigError, match=message):
+        DetectionTask(
+            classes=["star"], box_values=[], network=Said(), loss=torch.nn.Identity(),
+            optimizer=partial(torch.optim.SGD, lr=0.1), normalize=Normalize(n_bands=2, sharpen=0.0), **given,
+        )  # fmt: skip
+
+
+def test_a_network_without_boxes_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"UNet gives no boxes, which detection needs; choose model=yolo_dense"
+    ):
+        DetectionTask.check_loss([DenseBoxLoss], UNet)
+
+
+def test_every_loss_that_is_named_is_there() -> None:
+    files = {path.stem for path in (config_dir() / "loss").glob("*.yaml")}
+    named = {word for words in LOSSES.values() for word in re.split(r", | or ", words)}
+    assert len(named) > 8
+    assert named <= files
 
 
 def test_larger_images_may_have_more_objects() -> None:

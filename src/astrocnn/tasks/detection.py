@@ -24,8 +24,8 @@ RADIUS_PIX = 4.0  # at most so far from a true object is one found, in validatio
 class DetectionTask(BaseTask):
     """Boxes with a score, a class and, where asked for, values with their deviations.
 
-    Three kinds of networks are read, by their attribute ``reads``: 'dense', a fine grid of which each cell has one box;
-    'yolo', the coarse one of Redmon+16; and 'detections', whose losses and whose suppression are their own
+    Three kinds of networks are read, by the attribute ``reads`` of their class: 'dense', a fine grid of which each cell
+    has one box; 'yolo', the coarse one of Redmon+16; and 'detections', whose losses and whose suppression are their own
     (torchvision's). Objects of class −1 count neither way.
 
     Args:
@@ -64,23 +64,24 @@ class DetectionTask(BaseTask):
         super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
         del n_outputs  # of the network
         self.classes, self.box_values = tuple(classes), tuple(box_values)
-        if not 0 < threshold < 1 or radius_pix < 0 or radius_share < 0 or most < 1:
+        if not 0 < threshold < 1:
             raise ConfigError(
-                f"task.threshold={threshold}, radius_pix={radius_pix}, radius_share={radius_share}, most={most}: "
-                "between 0 and 1, at least 0, at least 0, and at least 1."
+                f"task.threshold={threshold} is the score of no detection; give a number between 0 and 1."
             )
+        for name, value, least in (
+            ("radius_pix", radius_pix, 0),
+            ("radius_share", radius_share, 0),
+            ("most", most, 1),
+        ):
+            if value < least:
+                raise ConfigError(f"task.{name}={value} is too small; give at least {least}.")
         self.threshold, self.radius_pix, self.radius_share, self.most = (
             threshold,
             radius_pix,
             radius_share,
             most,
         )
-        self.reads = str(getattr(self.network, "reads", ""))
-        if self.reads not in READS:
-            raise ConfigError(
-                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, "
-                "fcos or mask_rcnn."
-            )
+        self.reads = reads_of(type(self.network))
         if self.box_values and self.reads != "dense":
             raise ConfigError(
                 f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes "
@@ -115,9 +116,17 @@ class DetectionTask(BaseTask):
 
     @classmethod
     def truth_of(cls, network: Any) -> str | None:
-        """What the network's grid is read as."""
-        reads = getattr(network, "reads", None)
-        return reads if reads in ("dense", "yolo") else None
+        """What the network's grid is read as.
+
+        Raises:
+            ConfigError: it gives no boxes.
+        """
+        return None if cls.has_own_losses(network) else reads_of(network)
+
+    @classmethod
+    def has_own_losses(cls, network: Any) -> bool:
+        """Of torchvision's detectors."""
+        return reads_of(network) == "detections"
 
     @staticmethod
     def check_network(network: Any, data: DataSpec) -> None:
@@ -300,6 +309,21 @@ def _with_data(found: Detections, known: Tensor) -> Detections:
     if known.all() or not len(found):
         return found
     return found.where((seen_share(torch.from_numpy(found.boxes)[None], known[None])[0] > 0).numpy())
+
+
+def reads_of(network: Any) -> str:
+    """How what a class of networks gives is read.
+
+    Raises:
+        ConfigError: it gives no boxes.
+    """
+    reads = str(getattr(network, "reads", ""))
+    if reads not in READS:
+        raise ConfigError(
+            f"{network.__name__} gives no boxes, which detection needs; choose model=yolo_dense, yolo, faster_rcnn, "
+            "retinanet, fcos or mask_rcnn."
+        )
+    return reads
 
 
 READS = ("dense", "yolo", "detections")  # torchvision's, the last, have losses of their own

@@ -63,7 +63,7 @@ def test_a_prediction_is_the_mixture_of_the_views() -> None:
     grid = torch.linspace(-1, 3, 40).double()
     alone, all_views = of_images(test_time_augmentation=False), of_images()
     expected = torch.stack(
-        [alone.predicted(view).density(grid) for view in all_views.augment.exact_views(batch)]
+        [alone.predicted(view).density(grid) for view, _ in all_views.augment.exact_views(batch)]
     )
     assert len(expected) == 8
     torch.testing.assert_close(all_views.predicted(batch).density(grid), expected.mean(0))

@@ -180,7 +180,7 @@ class PhotozTask(BaseTask):
         """The densities of a batch in double precision: of all views, passes with dropout, and members."""
         views: Iterable[Batch] = [batch]
         if self.test_time_augmentation and self.augment is not None and batch["image"].ndim == 4:
-            views = self.augment.exact_views(batch)
+            views = [view for view, _ in self.augment.exact_views(batch)]
         found = [pdf for view in views for pdf in self._passes(view)]
         for member in self.members:
             found.append(member.predicted(batch))

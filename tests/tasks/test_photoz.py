@@ -137,6 +137,10 @@ def test_what_does_not_go_together() -> None:
         PhotozTask(loss=Pinball(), pdf=GaussianHead(components=2), **options)
     with pytest.raises(ConfigError, match=r"task\.n_outputs=7, but pdf=gaussians needs 6"):
         PhotozTask(loss=NLL(), pdf=GaussianHead(components=2), n_outputs=7, **options)
+    with pytest.raises(
+        ConfigError, match=r"Linear takes nothing beside the image, and data\.scalars names 2"
+    ):
+        PhotozTask(loss=NLL(), pdf=GaussianHead(components=2), n_scalars=2, **options)
     with pytest.raises(ConfigError, match="dropout_samples=-1"):
         PhotozTask(loss=NLL(), pdf=GaussianHead(components=2), dropout_samples=-1, **options)
     with pytest.raises(DataError, match="these data have none"):

@@ -62,11 +62,9 @@ class PhotozTask(BaseTask):
         n_scalars: int | None = None,
         test_time_augmentation: bool = True,
         dropout_samples: int = 0,
-        monitor: str = "val/nll",
-        monitor_mode: str = "min",
         **options: Any,
     ) -> None:
-        super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
+        super().__init__(**options)
         self.pdf = pdf
         if n_outputs not in (None, pdf.n_outputs):
             raise ConfigError(

@@ -18,6 +18,7 @@ __all__ = [
     "labels_of_boxes",
     "move_boxes",
     "paired_iou",
+    "pixels_within",
     "reach_of",
     "seen_share",
     "visible_fraction",
@@ -73,21 +74,31 @@ def visible_fraction(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
     return seen.clamp_min(0).prod(-1) / whole.prod(-1)
 
 
+def pixels_within(boxes: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """First pixel (..., 2) and the one behind the last, along x and y, of boxes (..., 4) in an image of ``shape``.
+
+    The pixels of a box are those whose centre is in it, and the one at its own centre; of one outside of the image
+    (or of NaN) both are the same.
+    """
+    middle = box_centres(boxes)[0].round()
+    first = boxes[..., :2].ceil().minimum(middle)
+    last = boxes[..., 2:].floor().maximum(middle)
+    sides = torch.tensor([shape[1], shape[0]], device=boxes.device)  # along x, along y
+    first, end = (of.nan_to_num(0.0).long().clamp_min(0).minimum(sides) for of in (first, last + 1))
+    return first, end
+
+
 def seen_share(boxes: Tensor, known: Tensor) -> Tensor:
     """The share of the pixels of boxes that hold data, of those within the image; NaN where there is no box.
 
     Args:
-        boxes: (B, N, 4); the pixels of a box are those whose centre is in it, and the one at its own centre.
+        boxes: (B, N, 4); their pixels are those of :func:`pixels_within`.
         known: (B, H, W) bool.
 
     Returns:
         (B, N) from 0 to 1; 0 of boxes outside of the image.
     """
-    middle = box_centres(boxes)[0].round()
-    first = boxes[..., :2].ceil().minimum(middle)
-    last = boxes[..., 2:].floor().maximum(middle)
-    sides = torch.tensor([known.shape[2], known.shape[1]], device=boxes.device)  # along x, along y
-    first, end = (of.nan_to_num(0.0).long().clamp_min(0).minimum(sides) for of in (first, last + 1))
+    first, end = pixels_within(boxes, (known.shape[1], known.shape[2]))
     total = nn.functional.pad(known.long().cumsum(1).cumsum(2), (1, 0, 1, 0))  # (B, H + 1, W + 1)
     image = torch.arange(len(boxes), device=boxes.device)[:, None]
     (x0, y0), (x1, y1) = first.unbind(-1), end.unbind(-1)

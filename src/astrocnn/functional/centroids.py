@@ -1,4 +1,4 @@
-"""Windowed centroids of objects, each from its own pixels, and their errors."""
+"""Windowed centroids of objects, each from its own pixels, their errors, and the S/N under the window."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ LEAST_WINDOW_PIX = 1.0
 
 def windowed_centroids(
     light: Floats, row: Ints, column: Ints, key: Ints, n_pix: Ints, *, variance: Floats
-) -> tuple[Floats, Floats]:
-    """Centres of objects and what noise makes of them.
+) -> tuple[Floats, Floats, Floats]:
+    """Centres of objects, what noise makes of them, and how far the objects are above it.
 
     The centre c is the fixed point of c = Σ w s x / Σ w s under a Gaussian window w around it, as wide as the object
     (XWIN_IMAGE of SExtractor). Noise of variance σ² moves it by F⁻¹ Σ w n (x − c), where F = Σ w s − Σ w s
@@ -24,6 +24,9 @@ def windowed_centroids(
 
     An object's centre is taken to lie among its pixels: no error is greater than that of a position anywhere in their
     box, side / √12, and that is said where their light says nothing more (one row of pixels, or no light left).
+
+    The signal-to-noise ratio is that of the light under the window, Σ w s / √(Σ w² σ²) (SNR_WIN of SExtractor): of a
+    Gaussian that is seen as a whole that of a matched filter.
 
     Args:
         light: (P,) flux of the pixels over the sky.
@@ -34,8 +37,8 @@ def windowed_centroids(
         variance: (P,) noise variance of ``light``; NaN where it is not known.
 
     Returns:
-        Centres (2, N) as y and x in pixels, and their covariance (N, 2, 2) in pixels², NaN of objects with
-        an unknown variance.
+        Centres (2, N) as y and x in pixels; their covariance (N, 2, 2) in pixels² and the S/N (N,), both NaN of
+        objects with an unknown variance.
     """
     N = len(n_pix)
     axes = np.stack([row, column]).astype(np.float64)  # (2, P)
@@ -71,9 +74,10 @@ def windowed_centroids(
         """(N, 2, 2) sums of weight (x − c)(x − c)ᵀ."""
         return np.moveaxis(np.array([[total(weight * a * b) for b in away] for a in away]), -1, 0)
 
-    whole = total(light * window)[:, None, None] * np.eye(2)
-    pull = whole - moments(light * window) / width2[:, None, None]
-    return centre, _covariance(pull, moments(window**2 * variance), (high - low + 1).T)
+    whole, noise2 = total(light * window), total(window**2 * variance)
+    pull = whole[:, None, None] * np.eye(2) - moments(light * window) / width2[:, None, None]
+    snr = whole / np.sqrt(np.where(noise2 > 0, noise2, np.nan))
+    return centre, _covariance(pull, moments(window**2 * variance), (high - low + 1).T), snr
 
 
 def _seen_from(centre: Floats, axes: Floats, key: Ints, width2: Floats) -> tuple[Floats, Floats]:

@@ -162,7 +162,7 @@ def test_rates_by_s_n_are_shown_in_wide_bins(text):
     assert "above 100" in rows
     assert "5 to 10" not in rows
     assert rows.count("12 objects") == 4 + 2  # all by true and by measured S/N; the second ones are blended
-    assert f"0.758–1.000" in rows  # Wilson's interval of 12 of 12
+    assert "0.758–1.000" in rows  # Wilson's interval of 12 of 12
 
 
 def test_objects_found_are_those_with_a_true_partner(metrics, tmp_path):

@@ -47,17 +47,18 @@ def windowed_centroids(
         """(N,) sums over each object's pixels."""
         return np.asarray(np.bincount(key, weight, N), dtype=np.float64)
 
-    def mean(values: Floats, weight: Floats) -> Floats:
-        """(N,) weighted means; NaN where the weights do not sum to anything positive."""
+    def means(values: Floats, weight: Floats) -> Floats:
+        """(n, N) weighted means of values (n, P); NaN where the weights do not sum to anything positive."""
         whole = total(weight)
-        return total(weight * values) / np.where(whole > 0, whole, np.nan)
+        sums = np.stack([total(weight * of) for of in values])
+        return np.asarray(sums / np.where(whole > 0, whole, np.nan))
 
     middle = np.stack([total(axis) / n_pix for axis in axes])  # (2, N)
     positive = np.maximum(light, 0)
-    centre = np.stack([mean(axis, positive) for axis in axes])
+    centre = means(axes, positive)
     centre = np.where(np.isfinite(centre), centre, middle)
     radius2 = ((axes - centre[:, key]) ** 2).sum(0)
-    width2 = np.nan_to_num(mean(radius2, positive) / 2, nan=LEAST_WINDOW_PIX**2)
+    width2 = np.nan_to_num(means(radius2[None], positive)[0] / 2, nan=LEAST_WINDOW_PIX**2)
     width2 = np.clip(width2, LEAST_WINDOW_PIX**2, None)
     low, high = np.full((2, N), np.inf), np.full((2, N), -np.inf)
     for axis, first, last in zip(axes, low, high, strict=True):
@@ -66,7 +67,7 @@ def windowed_centroids(
     for _ in range(ITERATIONS):
         away, window = _seen_from(centre, axes, key, width2)
         # Under a window as wide as the object the mean lies half as far out as the object: twice the step.
-        step = np.stack([2 * mean(axis, light * window) for axis in away])
+        step = 2 * means(away, light * window)
         centre = np.clip(centre + np.where(np.isfinite(step), step, 0), low, high)
     away, window = _seen_from(centre, axes, key, width2)
 

@@ -119,11 +119,13 @@ def _found(
     windows = [pixels[..., column.start : column.end].copy() for column in columns]  # they are read over
     said: list[Any] = [None] * len(windows)
     by_width: dict[int, list[int]] = {}
+    valid = [np.isfinite(window[:n_bands]) for window in windows]
     for k, window in enumerate(windows):
-        if np.isfinite(window[:n_bands]).any():
+        if valid[k].any():
             by_width.setdefault(window.shape[-1], []).append(k)
     for some in by_width.values():
-        batch = task.batch_of(np.stack([windows[k][:n_bands] for k in some]), None)
+        images, there = (np.stack([of[k][:n_bands] for k in some]) for of in (windows, valid))
+        batch = task.batch_of(images, torch.from_numpy(there))
         with torch.inference_mode():
             for k, found in zip(some, task.detections(batch), strict=True):
                 said[k] = found

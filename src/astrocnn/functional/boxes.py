@@ -101,7 +101,8 @@ def seen_share(boxes: Tensor, known: Tensor) -> Tensor:
         (B, N) from 0 to 1; 0 of boxes outside of the image.
     """
     first, end = pixels_within(boxes, (known.shape[1], known.shape[2]))
-    total = nn.functional.pad(known.long().cumsum(1).cumsum(2), (1, 0, 1, 0))  # (B, H + 1, W + 1)
+    total = known.cumsum(2, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+    total = nn.functional.pad(total, (1, 0, 1, 0))  # (B, H + 1, W + 1)
     image = torch.arange(len(boxes), device=boxes.device)[:, None]
     (x0, y0), (x1, y1) = first.unbind(-1), end.unbind(-1)
     seen = total[image, y1, x1] - total[image, y0, x1] - total[image, y1, x0] + total[image, y0, x0]

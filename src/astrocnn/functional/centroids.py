@@ -83,7 +83,7 @@ def windowed_centroids(
 
 def _seen_from(centre: Floats, axes: Floats, key: Ints, width2: Floats) -> tuple[Floats, Floats]:
     """Offsets (2, P) of pixels from their object's centre, and the window's weight (P,) there."""
-    away = axes - centre[:, key]
+    away = axes - np.take(centre, key, axis=1)
     return away, np.exp(-0.5 * (away**2).sum(0) / width2[key])
 
 

@@ -75,7 +75,7 @@ def measure_objects(
 
     def inside(values: NDArray[Any]) -> NDArray[Any]:
         """(planes, P) of maps (planes, H, W) the pixels of objects."""
-        return values.reshape(len(values), shape[0] * shape[1])[:, place]
+        return np.take(values.reshape(len(values), shape[0] * shape[1]), place, axis=1)
 
     def sums(values: NDArray[Any]) -> Floats:
         """(N, planes) sums of values (planes, P) over each object's pixels."""

@@ -29,6 +29,7 @@ from astrocnn.functional.source_matches import match_scenes
 from astrocnn.functional.source_pairs import PairFigures
 from astrocnn.inference.detected import measure_detections
 from astrocnn.progress import track
+from astrocnn.runtime.image_sky import sky_of_images
 from astrocnn.runtime.judge_detection import true_objects
 from astrocnn.tasks.detection import DetectionTask
 
@@ -91,12 +92,12 @@ class Scenes:
     def by_network(self, task: DetectionTask) -> list[Objects]:
         """What is found above a low score, and how sure."""
         found = []
-        sky = task.normalize.sky.numpy()[:, None, None]
+        levels = sky_of_images(self.data, self.rows, task.normalize)
         for row in track(self.rows.tolist(), type(task.network).__name__):
             batch = self.data.gather(np.array([row]))
             (said,) = task.detections(batch, threshold=0.02)
             image, valid = (batch[key][0].numpy() for key in ("image", "valid"))
-            found.append(measure_detections(said, image - sky, valid)[0])
+            found.append(measure_detections(said, image, valid, **levels)[0])
         return found
 
     def by_sep(self, settings: baseline.Settings) -> list[Objects]:

@@ -86,6 +86,10 @@ def test_nothing_is_found_where_no_pixel_holds_data() -> None:
         [pytest.approx(0.9)],
         pytest.approx([0.9, 0.8]),
     ]
+    beside = torch.zeros(2, 64, 36)  # which ends before the second box
+    assert len(learner(beside)) == 1
+    beside[:, 0, 0] = torch.nan
+    assert len(learner(beside)) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,25 @@
 """What the pages of maps and of detections have alike: figures, and plots of the objects found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from astrocnn.functional.bootstrap import wilson_interval
+from astrocnn.functional.source_figures import SNR_EDGES
 from astrocnn.report.document import plot, table
 from astrocnn.report.page import SPLITS
 from astrocnn.report.populations import figure_name
 from astrocnn.report.scores import confusion
 from astrocnn.report.segmentation_plots import (
     against_magnitude,
+    against_snr,
     auroc_by_snr,
     distances,
     has_points,
+    pairs_against_separation,
+    pairs_against_snr,
     star_rates,
 )
 from astrocnn.report.segmentation_words import FIGURES, figure_rows, figure_text, judged_on
@@ -21,8 +27,19 @@ from astrocnn.report.style import draw
 from astrocnn.report.tables import duration, parameters
 from astrocnn.report.words import Estimate, count, html, moment, some
 
-__all__ = ["cell", "figures_table", "lead", "object_plots", "tiles"]
+__all__ = ["cell", "figures_table", "lead", "object_plots", "snr_table", "tiles"]
 
+RATES = (  # key, the value that it is a function of, what it is
+    ("completeness", "true", "Fraction of the true objects that were found"),
+    ("purity", "measured", "Fraction of the found objects that are true"),
+)
+VALUE_OF = {key: value for key, value, _ in RATES}
+SNR_COLUMNS = {"all": "all", "blended": "those that touch another"}
+SNR_MEANS = {
+    "true": "The S/N is that of the truth.",
+    "measured": "The S/N is that of the light in a Gaussian window as wide as the object, of all bands.",
+}
+SNR_IS = {"true": "true S/N of the isolated object", "measured": "measured S/N"}
 KINDS_ARE = ("touch no other object", "touch another")
 
 
@@ -72,16 +89,17 @@ def figures_table(summary: Mapping[str, Any]) -> str:
 def object_plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -> list[str]:
     """Completeness, purity, stars, classes and positions of the objects, as far as the summary says them."""
     shown = []
-    for key, of, text in (
-        ("completeness", "true magnitude", "Fraction of the true objects that were found"),
-        ("purity", "measured magnitude", "Fraction of the found objects that are true"),
-    ):
+    for key, value, text in RATES:
+        name = key.capitalize()
         if has_points(curve := summary.get(key)):
-            figure = draw(against_magnitude, curve, name=key.capitalize(), of=of)
-            text += (
-                ", in bins of half a magnitude with 95&nbsp;% intervals; in brackets the number of objects."
-            )
-            shown.append(plot(f"plot-{key}", key.capitalize(), figure, text))
+            figure = draw(against_magnitude, curve, name=name, of=f"{value} magnitude")
+            about = f"{text}, in bins of half a magnitude with 95&nbsp;% intervals; in brackets the number of objects."
+            shown.append(plot(f"plot-{key}", name, figure, about))
+        if has_points(curve := summary.get(f"{key}_by_snr")):
+            figure = draw(against_snr, curve, name=name, of=SNR_IS[value])
+            about = f"{text}, with 95&nbsp;% intervals; in brackets the number of objects. {SNR_MEANS[value]}"
+            shown.append(plot(f"plot-{key}-snr", f"{name} and S/N", figure, about))
+    shown += _pair_plots(summary, pixel_scale_arcsec)
     if stars := summary.get("stars"):
         whole = Estimate(summary["figures"].get("star_auroc")).value
         by_snr = stars["auroc_by_snr"]
@@ -116,6 +134,63 @@ def object_plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -
         )
         shown.append(plot("plot-distances", "Positions", figure, text.replace("-", "−")))
     return shown
+
+
+def _pair_plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -> list[str]:
+    shown = []
+    pairs = summary.get("pairs")
+    if pairs and sum(pairs["n"]):
+        figure = draw(pairs_against_separation, pairs, pixel_scale_arcsec=pixel_scale_arcsec)
+        text = (
+            "Of pairs of true objects that are nearest neighbours, the share of which both are found, with 95&nbsp;% "
+            f"intervals. From {count(sum(pairs['n']))} pairs."
+        )
+        shown.append(plot("plot-pairs", "Close pairs", figure, text))
+    if pairs := summary.get("pairs_by_snr"):
+        figure = draw(pairs_against_snr, pairs)
+        text = (
+            "Of such pairs, those whose objects both touch another one, by the S/N that the fainter of the two would "
+            f"have alone. From {count(sum(pairs['n']))} pairs."
+        )
+        shown.append(plot("plot-pairs-snr", "Blended pairs and S/N", figure, text))
+    return shown
+
+
+def snr_table(summary: Mapping[str, Any]) -> str:
+    """Completeness and purity, of all and of blended objects, in wide bins of S/N; '' without."""
+    curves = [
+        (name, kind, summary.get(f"{name}_by_snr") or {}) for name, _, _ in RATES for kind in SNR_COLUMNS
+    ]
+    curves = [(name, kind, curve) for name, kind, curve in curves if kind in curve]
+    rows = []
+    for low, high in pairwise((0.0, *SNR_EDGES)):
+        cells = [_rate_within(curve["edges"], curve[kind], low, high) for _, kind, curve in curves]
+        if any(cells):
+            name = (
+                f"below {high:g}"
+                if not low
+                else f"{low:g} to {high:g}"
+                if np.isfinite(high)
+                else f"above {low:g}"
+            )
+            rows.append([name, *cells])
+    head = [
+        f"{name.capitalize()}<small>{SNR_COLUMNS[kind]}, by {VALUE_OF[name]} S/N</small>"
+        for name, kind, _ in curves
+    ]
+    return table(["S/N", *head], rows, kind="figures-of-maps") if rows else ""
+
+
+def _rate_within(edges: Sequence[float], rate: Mapping[str, Any], low: float, high: float) -> str:
+    """The cell of the bins between two of their edges, taken together; '' where they are empty."""
+    inside = [k for k, edge in enumerate(edges[:-1]) if low <= edge < high and rate["n"][k]]
+    n = sum(rate["n"][k] for k in inside)
+    if not n:
+        return ""
+    hits = sum(round(rate["value"][k] * rate["n"][k]) for k in inside)
+    ends = zip(("low", "high"), wilson_interval(hits, n), strict=True)
+    figure = {"value": hits / n} | {name: float(end) for name, end in ends}
+    return cell("rate", Estimate(figure)) + f"<small>{some(n, 'object')}</small>"
 
 
 def lead(summary: Mapping[str, Any], split: str, run_info: Mapping[str, Any]) -> str:

@@ -16,13 +16,13 @@ from astrocnn.functional.average_precision import average_precision
 from astrocnn.functional.detections import Detections
 from astrocnn.functional.objects import touching
 from astrocnn.functional.source_matches import MatchedSources, match_scenes
-from astrocnn.functional.source_pairs import pairs_by_separation
 from astrocnn.functional.source_scores import summarise_objects
 from astrocnn.inference.detected import measure_detections
 from astrocnn.progress import track
 from astrocnn.report.detection_page import write_detection_report
 from astrocnn.report.segmentation_terminal import print_segmentation
 from astrocnn.runtime.coco import coco_averages
+from astrocnn.runtime.image_sky import sky_of_images
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted
 from astrocnn.runtime.judge_segmentation import matching_radius_pix, overlaps
 from astrocnn.runtime.truth_objects import magnitude, reference_band
@@ -56,13 +56,16 @@ class DetectionJudge(Judge):
         del said, prevalence
         rows = self.data.rows(split)
         loader = self.data.loader(rows)
+        levels = sky_of_images(self.data, rows, self.task.normalize)
         measured, true, low, scenes = [], [], [], []
         for batch in track(loader, f"predicting {split}", total=len(loader)):
             moved = to_device(batch, str(self.task.device))
             for i, found in enumerate(self.task.detections(moved, threshold=LOW_SCORE)):
                 row = int(batch["index"][i])
                 low.append(replace(found, masks=None))  # of all images they would be too many
-                ours, labels = self._measured(found.where(found.scores >= self.task.threshold), batch, i)
+                ours, labels = self._measured(
+                    found.where(found.scores >= self.task.threshold), batch, i, levels
+                )
                 there = true_objects(self.data, row)
                 there["ignore"] = batch["box_labels"][i, : len(there["x"])].numpy() < 0  # or in a gap
                 if "instances" in batch:
@@ -87,7 +90,6 @@ class DetectionJudge(Judge):
                 "ap_distance": curve["value"],
                 **coco_averages(low, true, n_classes=len(self.task.classes)),
             },
-            "pairs": pairs_by_separation(matched, widest_pix=5 * radius),
             "per_image": {
                 "found": np.bincount(
                     matched.found["scene"][matched.found["counts"]], minlength=len(scenes)
@@ -132,14 +134,13 @@ class DetectionJudge(Judge):
         return said
 
     def _measured(
-        self, found: Detections, batch: Batch, i: int
+        self, found: Detections, batch: Batch, i: int, levels: dict[str, NDArray[np.float64]]
     ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
-        """What is measured of the detections in one image, and their instance map."""
+        """What is measured of the detections in one image over sky and noise, and their instance map."""
         planes = {key: batch[key][i].numpy() for key in ("image", "valid", "variance") if key in batch}
         columns, labels = measure_detections(
-            found, planes["image"], planes["valid"],
-            sky=self.task.normalize.sky.cpu().numpy(), variance=planes.get("variance"),
-        )  # fmt: skip
+            found, planes["image"], planes["valid"], **levels, variance=planes.get("variance")
+        )
         return columns | {"mag": magnitude(columns["flux"], self.data.spec)}, labels
 
     def _sources(self, measured: list[Any], true: list[Any], scenes: list[int], radius_pix: float) -> Table:
@@ -148,7 +149,7 @@ class DetectionJudge(Judge):
         ids, parts = np.asarray(self.data.catalog["id"]), []
         for n, (found, row) in enumerate(zip(measured, scenes, strict=True)):
             table = Table({"id": np.full(len(found["x"]), ids[row])})
-            for name in ("number", "x", "y", "x_err", "y_err", "area_pix", "mag", "score"):
+            for name in ("number", "x", "y", "x_err", "y_err", "snr", "area_pix", "mag", "score"):
                 table[name] = found[name]
             for k, name in enumerate(("x0", "y0", "x1", "y1")):
                 table[name] = found["box"][:, k]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.functional.boxes import box_centres, seen_share
+from astrocnn.functional.boxes import box_centres, pixels_within, seen_share
 from astrocnn.functional.dense_boxes import CELL, upright
 from astrocnn.functional.detections import Detections, kept, of_grid
 from astrocnn.metrics.detection import DetectionCounts
@@ -306,9 +306,11 @@ class DetectionTask(BaseTask):
 
 def _with_data(found: Detections, known: Tensor) -> Detections:
     """Those in whose box a pixel holds data, where ``known`` (H, W)."""
-    if known.all() or not len(found):
-        return found
-    return found.where((seen_share(torch.from_numpy(found.boxes)[None], known[None])[0] > 0).numpy())
+    boxes = torch.from_numpy(found.boxes)
+    if known.all():  # as most images are: no sums over their pixels
+        first, end = pixels_within(boxes, (known.shape[0], known.shape[1]))
+        return found.where((end > first).all(1).numpy())
+    return found.where((seen_share(boxes[None], known[None])[0] > 0).numpy())
 
 
 def reads_of(network: Any) -> str:

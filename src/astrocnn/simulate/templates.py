@@ -121,6 +121,13 @@ def _passbands() -> dict[str, tuple[Array, Array]]:
     return bands
 
 
+@lru_cache(maxsize=len(BANDS))
+def _absorption(band: str) -> Array:
+    """Intergalactic transmission over a band for sources at ``REDSHIFTS``, (Z, W)."""
+    wave, _ = _passbands()[band]
+    return np.stack([igm_transmission(wave, z) for z in REDSHIFTS])
+
+
 @lru_cache(maxsize=len(DUST_NODES) + 1)
 def _galaxy_table(dust: float = 0.0) -> Array:
     """(type, redshift, band): AB flux at each redshift over the rest-frame r-band flux, K-correction included.
@@ -139,9 +146,9 @@ def _galaxy_table(dust: float = 0.0) -> Array:
         rest_r = band_flux(np.interp(wave, rest_wave, rest_flux), wave, throughput)
         for b, band in enumerate(BANDS):
             wave, throughput = _passbands()[band]
-            for k, z in enumerate(REDSHIFTS):
-                seen = np.interp(wave / (1 + z), rest_wave, rest_flux) / (1 + z) * igm_transmission(wave, z)
-                table[t, k, b] = band_flux(seen, wave, throughput) / rest_r
+            stretch = 1 + REDSHIFTS[:, None]
+            seen = np.interp(wave / stretch, rest_wave, rest_flux) / stretch * _absorption(band)  # (Z, W)
+            table[t, :, b] = band_flux(seen, wave, throughput) / rest_r
     return table
 
 

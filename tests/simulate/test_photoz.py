@@ -33,7 +33,7 @@ def _catalog(folder: Path) -> Table:
 
 
 def _true_flux(chunk: PhotozChunk) -> np.ndarray:
-    return np.stack([to_flux(chunk.columns[f"true_mag_{band}"]) for band in BANDS], axis=1)
+    return np.stack([to_flux(chunk.columns[f"true_{band}"]) for band in BANDS], axis=1)
 
 
 def test_galaxy_alone_has_the_catalogues_flux_and_place(chunk: PhotozChunk) -> None:
@@ -66,7 +66,7 @@ def test_photometry_scatters_about_the_truth_by_its_errors(chunk: PhotozChunk) -
     assert alone.sum() > 60
     for band in "griz":
         mag, error = chunk.columns[f"mag_{band}"][alone], chunk.columns[f"mag_err_{band}"][alone]
-        away = mag - chunk.columns[f"true_mag_{band}"][alone]
+        away = mag - chunk.columns[f"true_{band}"][alone]
         assert np.median(away) == pytest.approx(0.0, abs=0.06)
         assert np.median(np.abs(away / np.hypot(error, 0.03))) < 1.2
 
@@ -89,7 +89,7 @@ def test_spectra_are_found_of_bright_and_of_blue_galaxies() -> None:
 
 
 def test_share_of_galaxies_with_spectra(chunk: PhotozChunk) -> None:
-    mags = np.stack([chunk.columns[f"true_mag_{band}"] for band in BANDS], axis=1)
+    mags = np.stack([chunk.columns[f"true_{band}"] for band in BANDS], axis=1)
     p = completeness(mags)
     spread = np.sqrt((p * (1 - p)).sum())
     assert abs(chunk.columns["in_spec"].sum() - p.sum()) < 4 * spread
@@ -130,7 +130,7 @@ def test_equal_options_give_equal_bytes_for_any_number_of_workers(small_set: Pat
 def test_galaxies_are_the_same_in_any_bands(chunk: PhotozChunk) -> None:
     red = make_galaxies(PhotozOptions(300, "year10", ("r", "i"), 48, 3), 0, 300)
     assert red.columns["redshift"].tolist() == chunk.columns["redshift"].tolist()
-    assert red.columns["true_mag_i"].tolist() == chunk.columns["true_mag_i"].tolist()
+    assert red.columns["true_i"].tolist() == chunk.columns["true_i"].tolist()
     assert "mag_u" not in red.columns
 
 

@@ -39,6 +39,7 @@ from astrocnn.datamodules.row_loaders import RowLoaders
 from astrocnn.datamodules.split_rule import Split, SplitRule, Splittable
 from astrocnn.datamodules.splits import SPLITS
 from astrocnn.datamodules.targets import check_targets, split_strata, target_values
+from astrocnn.datamodules.training_rows import TrainingRows
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.datasets.source import Source
 from astrocnn.errors import ConfigError, DataError, listed
@@ -81,6 +82,8 @@ class ObjectDataModule(RowLoaders):
         spec: what :meth:`probe` found.
         targets: keys of the batch and the columns of numbers that they hold, {'redshift': 'z_spec'}; a subclass
             fills it. Without labels, the objects that have all of them are those to be split.
+        training_rows: which objects may train and how much each counts; a subclass may choose, and batches then have
+            ``weight`` (B,) float32.
         catalog: after :meth:`setup`, one row a usable object: ``id``, ``index``, ``ra``, ``dec`` (degrees),
             ``label`` (−1 unknown), ``split`` ('' none) and the table's own columns.
         parted: after :meth:`setup`, how the split came about; None where the objects cannot be split.
@@ -144,6 +147,7 @@ class ObjectDataModule(RowLoaders):
             sky_cell_deg=sky_cell_deg,
             skip=on_bad == "skip",
         )
+        self.training_rows = TrainingRows()
         self.duplicate_radius_arcsec = checked_radius(duplicate_radius_arcsec, group=group)
         self.seed, self.batch_size, self.num_workers, self.on_bad = seed, batch_size, num_workers, on_bad
         self.selections = {name: dict(bounds) for name, bounds in (selections or {}).items()}
@@ -254,6 +258,9 @@ class ObjectDataModule(RowLoaders):
         values = target_values(table, self.targets, source=self.table)
         strata, classes = split_strata(labels, self.spec.classes, values, truth=self.spec.truth)
         self.parted = self._part(Splittable(table, ids, strata, classes, position, self._reach()))
+        weight = None
+        if self.parted is not None:
+            self.parted, weight = self.training_rows(self.parted, table, self.table)
         ours = {
             "id": ids,
             "index": np.arange(len(keep)),
@@ -265,6 +272,7 @@ class ObjectDataModule(RowLoaders):
         self.catalog = with_our_columns(table, ours)
         self.skipped = skipped_table(objects.problems + unread)
         self._values = {key: torch.from_numpy(column) for key, column in values.items()}
+        self._weight = {} if weight is None else {"weight": torch.from_numpy(weight)}
         self._row, self._labels, self._packed = row[keep], torch.from_numpy(labels), packed
 
     def _part(self, objects: Splittable) -> Split | None:
@@ -326,7 +334,8 @@ class ObjectDataModule(RowLoaders):
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             assert self.parted is not None
-            raise DataError(self.split_rule.why_empty(split, self.parted, size_option=self.size_option))
+            why = self.split_rule.why_empty(split, self.parted, size_option=self.size_option)
+            raise DataError(self.training_rows.why_empty(split) or why)
         if split == "train" and by_label:
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows
@@ -336,7 +345,7 @@ class ObjectDataModule(RowLoaders):
         """Reads the rows of the catalogue."""
         self._ready()
         assert self._packed is not None
-        return ReadObjects(self._packed, self._row, {"label": self._labels, **self._values})
+        return ReadObjects(self._packed, self._row, {"label": self._labels, **self._values, **self._weight})
 
     def valid_fraction(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The fraction of valid values (B,) of these rows."""

@@ -16,7 +16,12 @@ WORD = re.compile(f"({ANY})|({ANY})(?i:mag|flux)|(?i:mag|flux)({ANY})")  # g, gm
 
 
 def find_features(
-    wanted: Sequence[str] | str | None, columns: Sequence[str], *, quantity: str, source: object
+    wanted: Sequence[str] | str | None,
+    columns: Sequence[str],
+    *,
+    quantity: str,
+    source: object,
+    option: str = "data.features",
 ) -> list[str]:
     """The columns that are features.
 
@@ -26,6 +31,7 @@ def find_features(
         columns: those of the table.
         quantity: 'magnitude' or 'flux': what such names contain.
         source: the table, for messages.
+        option: which option asks for them.
 
     Raises:
         DataError: a pattern matches nothing, or no family is found, or two that are equally large.
@@ -39,7 +45,7 @@ def find_features(
     matched = _matched(wanted, columns)
     if not matched:
         raise DataError(
-            f"no column of {source} matches data.features={wanted!r} (* stands for letters and digits, not for "
+            f"no column of {source} matches {option}={wanted!r} (* stands for letters and digits, not for "
             f"'_'); its columns are {listed(columns, most=30)}."
         )
     return [matched[band] for band in _by_wavelength(matched)]

@@ -76,13 +76,13 @@ def units(bands: tuple[str, ...]) -> dict[str, str]:
     for band in bands:
         columns |= {f"mag_{band}": "mag", f"mag_err_{band}": "mag"}
     columns |= {"size_arcsec": "arcsec", "ellipticity": "", "measured": "", "blending": ""}
-    columns |= {f"true_mag_{band}": "mag" for band in bands}
+    columns |= {f"true_{band}": "mag" for band in bands}
     return columns | {
         "true_quiescent": "",
         "true_type": "",
         "true_bulge": "",
         "true_dust": "mag",
-        "true_mag_abs_r": "mag",
+        "true_absolute_r": "mag",
         "true_radius_arcsec": "arcsec",
         "true_axis_ratio": "",
     }
@@ -114,9 +114,7 @@ def make_galaxies(options: PhotozOptions, number: int, n_images: int) -> PhotozC
     columns: dict[str, NDArray[Any]] = {"ra": ra, "dec": dec, "redshift": galaxies["z"], "in_spec": in_spec}
     columns |= {"ebv": ebv} | {f"seeing_{band}": seeing[:, b] for b, band in enumerate(options.bands)}
     columns |= _photometry(seen, options.bands) | {"blending": _blending(seen, central, others)}
-    columns |= {
-        f"true_mag_{band}": to_mag(total[:, p]) for band, p in zip(options.bands, planes, strict=True)
-    }
+    columns |= {f"true_{band}": to_mag(total[:, p]) for band, p in zip(options.bands, planes, strict=True)}
     return PhotozChunk(image, variance, central, place, columns | _truth(galaxies))
 
 
@@ -188,7 +186,7 @@ def _truth(galaxies: Columns) -> dict[str, NDArray[Any]]:
         "true_type": bulge * galaxies["kind_bulge"] + (1 - bulge) * galaxies["kind_disc"],
         "true_bulge": bulge,
         "true_dust": galaxies["dust"],
-        "true_mag_abs_r": galaxies["mag_abs"],
+        "true_absolute_r": galaxies["mag_abs"],
         "true_radius_arcsec": galaxies["radius"],
         "true_axis_ratio": galaxies["q"],
     }

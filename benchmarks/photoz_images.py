@@ -1,4 +1,4 @@
-"""Redshifts from simulated images against the same galaxies' magnitudes, sizes and ellipticities through the table model.
+"""Redshifts from simulated images against the same galaxies' photometry and shapes through the table model.
 
     python benchmarks/photoz_images.py [--out FOLDER] [--n-images N] [overrides of both trainings ...]
 
@@ -14,13 +14,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+from astrocnn.functional.redshift_pdfs import PdfFigures, PdfScores
+from astrocnn.functional.redshift_points import PointFigures
 from astropy.table import Table
 from common import cores, cpu_seconds, machine, print_table, trained
 
 from astrocnn.datamodules.photoz import PhotozDataModule
 from astrocnn.functional.bootstrap import bootstrap, percentile_interval
-from astrocnn.functional.redshift_pdfs import PdfFigures, PdfScores
-from astrocnn.functional.redshift_points import PointFigures
 from astrocnn.io.tables import read_table, write_table
 
 FIGURES = {

@@ -24,7 +24,6 @@ class PhotozDataModule(CutoutDataModule):
         bands: LSST bands to simulate.
         sim_seed: seed of the simulation.
         n_workers: processes that simulate; None for one a core.
-        redshift: column whose values become ``redshift`` (B,) float32 of the batch.
         train_where, reweight: which galaxies train and how much each counts, as of
             :class:`~astrocnn.datamodules.training_rows.TrainingRows`.
 
@@ -44,7 +43,8 @@ class PhotozDataModule(CutoutDataModule):
         bands: Sequence[str] = ("u", "g", "r", "i", "z", "y"),
         sim_seed: int = 0,
         n_workers: int | None = None,
-        redshift: str = "redshift",
+        redshift: str | None = "redshift",
+        scalars: Sequence[str] = (),
         train_where: str | None = None,
         reweight: Sequence[str] | str | None = None,
         variance: Mapping[str, Any] | None = None,
@@ -61,6 +61,8 @@ class PhotozDataModule(CutoutDataModule):
     ) -> None:
         super().__init__(
             label=None,
+            redshift=redshift,
+            scalars=scalars,
             variance=variance,
             bands=tuple(bands),
             n_bands=n_bands,
@@ -74,7 +76,6 @@ class PhotozDataModule(CutoutDataModule):
             num_workers=num_workers,
             on_bad=on_bad,
         )
-        self.targets = {"redshift": redshift}
         self.training_rows = TrainingRows(train_where, reweight)
         self.bands = tuple(bands)
         options = {"n_images": n_images, "size": size, "depth": depth, "bands": self.bands, "seed": sim_seed}

@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from astrocnn.datamodules.photometry import PhotometryDataModule
 from astrocnn.errors import AstrocnnError
+from astrocnn.runtime.describe import split_record
 
 Make = Callable[..., PhotometryDataModule]
 
@@ -52,6 +53,7 @@ def test_only_objects_with_spectra_train_and_all_test(make: Make) -> None:
     assert data.parted is not None
     n = len(data.rows("train")) + len(data.rows("val"))
     assert f"the {n} where 'has_spectrum' is true" in data.parted.rule
+    assert split_record(data)["none"]["reasons"] == {"not to train on": 1600 - n}
     assert "weight" not in data.gather(np.arange(3))
 
 

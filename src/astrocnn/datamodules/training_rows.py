@@ -39,15 +39,17 @@ class TrainingRows:
         Raises:
             DataError: a column is missing or is of another kind, or nothing is left to train on.
         """
-        names, rule = split.names, split.rule
+        names, rule, kept_out = split.names, split.rule, split.kept_out
         learns = np.isin(names, ("train", "val"))
         if self.where is not None:
             may = self._may_train(table, source)
-            names = np.where(learns & ~may, "", names)
+            kept_out = learns & ~may
+            names = np.where(kept_out, "", names)
             rule += f"; of those to train and validate with, the {(learns & may).sum()} where {self.where!r} is true"
             learns &= may
+        split = replace(split, names=names, rule=rule, kept_out=kept_out)
         if self.like_all is None:
-            return replace(split, names=names, rule=rule), None
+            return split, None
         if learns.sum() < 2:
             raise DataError(
                 f"data.reweight={self.like_all} needs two objects at least to train and validate with, and there are "
@@ -60,7 +62,7 @@ class TrainingRows:
         rule += (
             f"; weighted to be like all objects in colour and magnitude, worth {worth:.0f} of equal weight"
         )
-        return replace(split, names=names, rule=rule), weight
+        return replace(split, rule=rule), weight
 
     def why_empty(self, part: str) -> str | None:
         """Why nothing may be in ``part``, where that is for the column ``where``."""

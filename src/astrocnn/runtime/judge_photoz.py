@@ -1,5 +1,6 @@
 """How photometric redshifts are measured and shown."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,15 @@ def densities_of(task: PhotozTask, said: Predicted) -> PDF:
 
 
 def redshift_table(task: PhotozTask, said: Predicted, catalog: Table) -> Table:
-    """Catalogue rows beside point estimates, quantiles and the densities' parameters; their family in the header."""
+    """Catalogue rows beside point estimates, quantiles and the densities' parameters; their family and
+    its options, for :func:`~astrocnn.functional.pdf_families.read_pdf`, as JSON in the header's PDF."""
     found = catalog[said["index"]]
     ours = {name: values for name, values in said.items() if name != "index"}
     for name in set(ours).intersection(found.colnames):
         found.rename_column(name, f"{name}_given")
     for name, values in ours.items():
         found[name] = values
-    found.meta = {f"PDF_{key.upper()}": value for key, value in task.pdf.description.items()}
+    found.meta = {"PDF": json.dumps(task.pdf.description)}
     return found
 
 

@@ -71,7 +71,8 @@ def densities_of(task: PhotozTask, said: Predicted) -> PDF:
 
 def redshift_table(task: PhotozTask, said: Predicted, catalog: Table) -> Table:
     """Catalogue rows beside point estimates, quantiles and the densities' parameters; their family and
-    its options, for :func:`~astrocnn.functional.pdf_families.read_pdf`, as JSON in the header's PDF."""
+    its options, for :func:`~astrocnn.functional.pdf_families.read_pdf`, as JSON in the header's PDF.
+    """
     found = catalog[said["index"]]
     ours = {name: values for name, values in said.items() if name != "index"}
     for name in set(ours).intersection(found.colnames):

@@ -107,7 +107,7 @@ def main() -> None:
     runs = {"images": options.out / "images", "table": options.out / "table"}
     before = cpu_seconds()
     seconds = trained(
-        runs["images"], "model=mdn", "data=photoz", f"data.root={options.root}",
+        runs["images"], "experiment=photoz_lsst", f"data.root={options.root}",
         f"data.n_images={options.n_images}", *overrides,
     )  # fmt: skip
     print(f"images: {told(seconds, before)}")

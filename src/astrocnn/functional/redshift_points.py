@@ -76,7 +76,8 @@ def _of_ordered(values: Floats, p: float) -> Floats:
     place = p * (values.shape[1] - 1)
     below = int(place)
     above = min(below + 1, values.shape[1] - 1)
-    return values[:, below] + (place - below) * (values[:, above] - values[:, below])
+    between = (place - below) * (values[:, above] - values[:, below])
+    return np.asarray(values[:, below] + between)
 
 
 def resampled(values: Floats, counts: Floats) -> Floats:

@@ -8,7 +8,7 @@ from scipy import integrate, stats
 from astrocnn.errors import DataError
 from astrocnn.functional.conformal import conformal_intervals, conformal_reach
 from astrocnn.functional.mixtures import GaussianMixture
-from astrocnn.functional.pit_maps import BernsteinMap, ProbitMap, fit_bernstein, fit_temperature
+from astrocnn.functional.pit_maps import BernsteinMap, ChainedMap, ProbitMap, fit_bernstein, fit_temperature
 from astrocnn.functional.recalibrated import Recalibrated
 
 MIXTURE = GaussianMixture(
@@ -131,3 +131,12 @@ def test_conformal_intervals_are_quantiles_and_too_few_objects_give_the_whole_li
     ends = conformal_intervals(MIXTURE, torch.as_tensor(reach))
     np.testing.assert_allclose(ends[:, 0], MIXTURE.quantile([0.4, 0.6]), atol=1e-9)
     assert ends[:, 1].tolist() == [[-np.inf, np.inf]] * 3
+
+
+def test_a_chain_is_one_map_after_the_other():
+    first, second = ProbitMap(torch.tensor(0.6).double()), random_map()
+    chain, u = ChainedMap(first, second), torch.linspace(0.01, 0.99, 50).double()
+    np.testing.assert_allclose(chain.cdf(u), second.cdf(first.cdf(u)))
+    slope = (chain.cdf(u + 1e-6) - chain.cdf(u - 1e-6)) / 2e-6
+    np.testing.assert_allclose(chain.density(u), slope, rtol=1e-6)
+    np.testing.assert_allclose(chain.cdf(chain.inverse(u)), u, atol=1e-10)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from astrocnn.errors import DataError
 
-__all__ = ["LEAST", "BernsteinMap", "PitMap", "ProbitMap", "fit_bernstein", "fit_temperature"]
+__all__ = ["BernsteinMap", "ChainedMap", "PitMap", "ProbitMap", "fit_bernstein", "fit_temperature"]
 
 LEAST = 2.0**-40  # a probability closer to 0 or 1 counts as that close
 PRIOR = 1.0  # objects that each of the weights is worth before there are any
@@ -87,6 +87,30 @@ class ProbitMap(PitMap):
     def inverse(self, p: Tensor) -> Tensor:
         """R⁻¹(p)."""
         return _probability(_probit(p) / self.scale)
+
+
+class ChainedMap(PitMap):
+    """R(u) = second(first(u)).
+
+    Args:
+        first: which is applied to PITs.
+        second: which is applied to what the first one gives.
+    """
+
+    def __init__(self, first: PitMap, second: PitMap) -> None:
+        self.first, self.second = first, second
+
+    def cdf(self, u: Tensor) -> Tensor:
+        """R(u)."""
+        return self.second.cdf(self.first.cdf(u))
+
+    def density(self, u: Tensor) -> Tensor:
+        """R′(u)."""
+        return self.second.density(self.first.cdf(u)) * self.first.density(u)
+
+    def inverse(self, p: Tensor) -> Tensor:
+        """R⁻¹(p)."""
+        return self.first.inverse(self.second.inverse(p))
 
 
 def fit_bernstein(pit: Tensor, n_weights: int) -> Tensor:

@@ -100,28 +100,29 @@ def random_forest(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
 
 
 def neighbours(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
-    """Gaussian kernels on the k nearest training objects in standardised features; k and width are tuned."""
+    """Gaussian kernels on the k nearest training objects; k, width and whether features are standardised are tuned."""
     del seed
     grid = grid_of(train.z)
 
-    def weights(of: Rows, at: Rows, k: int) -> sparse.csr_matrix:
-        centre, scale = of.x.mean(0), of.x.std(0)
-        near = NearestNeighbors(n_neighbors=k).fit((of.x - centre) / scale)
-        columns = near.kneighbors((at.x - centre) / scale, return_distance=False)
+    def weights(of: Rows, at: Rows, k: int, scaled: bool) -> sparse.csr_matrix:
+        scale = of.x.std(0) if scaled else np.ones(of.x.shape[1])
+        near = NearestNeighbors(n_neighbors=k).fit(of.x / scale)
+        columns = near.kneighbors(at.x / scale, return_distance=False)
         return sparse.csr_matrix(
             (np.full(columns.size, 1 / k), columns.ravel(), np.arange(len(at.z) + 1) * k),
             (len(at.z), len(of.z)),
         )
 
     tries = (
-        ((k, width), kernel_cde(found, train.z, width, val.z, grid))
-        for k in (10, 20, 40)
-        for found in [weights(train, val, k)]
-        for width in (0.005, 0.01, 0.015, 0.02, 0.03)
+        ((k, scaled, width), kernel_cde(found, train.z, width, val.z, grid))
+        for k in (5, 10, 20, 40)
+        for scaled in (True, False)
+        for found in [weights(train, val, k, scaled)]
+        for width in (0.005, 0.0075, 0.01, 0.015, 0.02, 0.03)
     )
-    k, width = chosen(tries)
+    k, scaled, width = chosen(tries)
     both = train.with_rows(val)
-    return scored(kernels(weights(both, test, k), both.z, width, grid), grid, test.z)
+    return scored(kernels(weights(both, test, k, scaled), both.z, width, grid), grid, test.z)
 
 
 def leaves(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:

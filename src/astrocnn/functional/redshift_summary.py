@@ -20,6 +20,7 @@ Summary = dict[str, Any]
 INTERVALS = "95 %, bootstrap over objects"
 POINT = "median"  # the point estimate of figures in bins and of plots
 PIT_BINS = 20
+PIT_BINS_EACH = 10  # of the objects of one bin of a property
 OBJECTS_PER_BIN = 100
 MOST_BINS = 10
 SEVERAL = 3  # objects from which on the figures of a bin mean something
@@ -127,7 +128,7 @@ def _binned(
         if of_truth:
             figures = {key: of for key, of in figures.items() if not key.startswith(("pit_", "coverage_"))}
         else:
-            counts = np.histogram(scores.pit[rows], np.linspace(0, 1, PIT_BINS + 1))[0]
+            counts = np.histogram(scores.pit[rows], np.linspace(0, 1, PIT_BINS_EACH + 1))[0]
             bins["pit"].append(counts.tolist())
             bins["perfect"].append(of_perfect_pdfs(len(rows)) if enough else {})
         bins["figures"].append(figures)

@@ -51,9 +51,7 @@ def test_qp_reads_the_same_distributions(tmp_path, pdf, kind, tolerance):
     assert ensemble.metadata["pdf_name"][0].decode() == kind
     error = np.abs(ensemble.pdf(grid) - density).max(1) / density.max(1)
     assert np.median(error) < tolerance
-    np.testing.assert_allclose(
-        ensemble.cdf(grid), pdf.cdf_on(torch.as_tensor(grid)), atol=tolerance
-    )
+    np.testing.assert_allclose(ensemble.cdf(grid), pdf.cdf_on(torch.as_tensor(grid)), atol=tolerance)
     assert ensemble.ancil["id"][3] in ("003", b"003")
     np.testing.assert_array_equal(ensemble.ancil["z_spec"], z)
 

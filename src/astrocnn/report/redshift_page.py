@@ -25,8 +25,8 @@ from astrocnn.report.redshift_plots import (
     pit_histogram,
     points,
 )
-from astrocnn.report.redshift_tables import pdf_table, point_table, redshift_tiles
-from astrocnn.report.redshift_words import figure_text, interval_text, property_label
+from astrocnn.report.redshift_tables import pdf_table, point_table, redshift_tiles, tomography_table
+from astrocnn.report.redshift_words import figure_text, property_label
 from astrocnn.report.style import draw
 from astrocnn.report.tables import duration, parameters, run_list
 from astrocnn.report.words import count, html, moment, number, some
@@ -79,7 +79,7 @@ def write_redshift_report(
         ("figures", "Figures of merit", redshift_tiles(summary) + point_table(summary) + pdf_table(summary)),
         ("points", "Point estimates", columns(_points(summary, true[known], found[known]))),
         ("pdfs", "PDFs", columns(_pdfs(summary))),
-        ("nz", "Redshift distributions", columns(_n_of_z(summary))),
+        ("nz", "Redshift distributions", _n_of_z(summary)),
         ("examples", "Examples", _examples(examples)),
         training_plots(history or {}),
         ("run", "The run", run_list(run_info or {})),
@@ -142,26 +142,16 @@ def _pdfs(summary: Mapping[str, Any]) -> list[str]:
     return shown
 
 
-def _n_of_z(summary: Mapping[str, Any]) -> list[str]:
+def _n_of_z(summary: Mapping[str, Any]) -> str:
     tomography = summary.get("tomography")
     if not tomography:
-        return []
-    offsets = "; ".join(
-        f"{tomography['edges'][number]:.2f}–{tomography['edges'][number + 1]:.2f}: "
-        f"{number_text(found['bias'])}"
-        for number, found in enumerate(tomography["bins"])
-    )
+        return ""
     text = (
         f"Bins of about equal numbers in the {summary['point']}: the stacked PDFs (lines) and the true redshifts "
-        f"(filled). Mean of the stack less the true mean, over 1 + z: {offsets}."
+        f"(filled). From {some(sum(found['n'] for found in tomography['bins']), 'object')}."
     )
-    return [plot("plot-nz", "n(z) of tomographic bins", draw(n_of_z, tomography, height_inch=3.6), text)]
-
-
-def number_text(figure: Mapping[str, Any]) -> str:
-    """'0.0012 (−0.0003 to 0.0027)'."""
-    interval = interval_text("bias", figure)
-    return figure_text("bias", figure["value"]) + (f" ({interval})" if interval else "")
+    figure = draw(n_of_z, tomography, height_inch=3.6)
+    return columns([plot("plot-nz", "n(z) of tomographic bins", figure, text)]) + tomography_table(tomography)
 
 
 def _examples(examples: Sequence[Mapping[str, Any]]) -> str:

@@ -12,9 +12,16 @@ from rich.text import Text
 from astrocnn.report.document import table
 from astrocnn.report.populations import shown_split
 from astrocnn.report.redshift_words import PDF_FIGURES, POINT_FIGURES, figure_text, interval_text
-from astrocnn.report.words import DASH, html, some
+from astrocnn.report.words import DASH, count, html, some
 
-__all__ = ["pdf_table", "point_table", "print_redshift_summary", "redshift_summary_table", "redshift_tiles"]
+__all__ = [
+    "pdf_table",
+    "point_table",
+    "print_redshift_summary",
+    "redshift_summary_table",
+    "redshift_tiles",
+    "tomography_table",
+]
 
 TILES = (("points", "sigma_nmad"), ("points", "outliers_015"), ("figures", "cde_loss"), ("figures", "pit_ks"))
 IN_TERMINAL = (
@@ -86,6 +93,22 @@ def pdf_table(summary: Mapping[str, Any]) -> str:
         else ""
     )
     return table([*head, *(["before recalibration"] if before else [])], rows) + note
+
+
+def tomography_table(tomography: Mapping[str, Any]) -> str:
+    """One row a tomographic bin: mean redshift of the stacked PDFs and of the truth, and their difference."""
+    rows = [
+        [
+            f"{tomography['edges'][number]:.3f}–{tomography['edges'][number + 1]:.3f}",
+            count(found["n"]),
+            f"{found['mean_true']:.4f}",
+            f"{found['mean_pdf']:.4f}",
+            _cell("bias", found["bias"]),
+        ]
+        for number, found in enumerate(tomography["bins"])
+    ]
+    head = ["Tomographic bin", "objects", "mean true redshift", "mean of the stacked PDFs"]
+    return table([*head, "difference<small>over 1 + mean true redshift</small>"], rows)
 
 
 def redshift_summary_table(metrics: Mapping[str, Any]) -> Table:

@@ -12,7 +12,7 @@ from astrocnn.functional.pit import DISTANCES, of_perfect_pdfs
 from astrocnn.functional.redshift_pdfs import PdfFigures, PdfScores, covered
 from astrocnn.functional.redshift_points import PointFigures
 
-__all__ = ["INTERVALS", "POINT", "figures_of", "summarise_redshifts"]
+__all__ = ["INTERVALS", "POINT", "figures_of", "pit_counts", "summarise_redshifts"]
 
 Floats = NDArray[np.float64]
 Summary = dict[str, Any]
@@ -73,7 +73,7 @@ def summarise_redshifts(
     """
     true = np.asarray(z, np.float64)
     how = {"n_bootstrap": n_bootstrap, "seed": seed}
-    n, edges, levels = len(true), np.linspace(0, 1, PIT_BINS + 1), np.linspace(0.05, 0.95, 19)
+    n, levels = len(true), np.linspace(0.05, 0.95, 19)
     summary: Summary = {
         "n": n,
         "intervals": INTERVALS if n_bootstrap else "",
@@ -81,7 +81,7 @@ def summarise_redshifts(
         "points": {name: figures_of(PointFigures(of, true), n, **how) for name, of in points.items()},
         "figures": figures_of(PdfFigures(scores), n, **how),
         "perfect": of_perfect_pdfs(n),
-        "pit": {"edges": edges.tolist(), "counts": np.histogram(scores.pit, edges)[0].tolist()},
+        "pit": {"edges": np.linspace(0, 1, PIT_BINS + 1).tolist(), "counts": pit_counts(scores.pit)},
         "coverage": {
             "level": levels.tolist(),
             "value": [float(covered(scores.pit, level).mean()) for level in levels],
@@ -95,6 +95,12 @@ def summarise_redshifts(
         if found is not None:
             summary["bins"][name] = found
     return summary
+
+
+def pit_counts(pit: Floats, n_bins: int = PIT_BINS) -> list[int]:
+    """Numbers of objects in equal bins of the PIT (N,) from 0 to 1."""
+    counts: list[int] = np.histogram(pit, np.linspace(0, 1, n_bins + 1))[0].tolist()
+    return counts
 
 
 def _binned(
@@ -128,8 +134,7 @@ def _binned(
         if of_truth:
             figures = {key: of for key, of in figures.items() if not key.startswith(("pit_", "coverage_"))}
         else:
-            counts = np.histogram(scores.pit[rows], np.linspace(0, 1, PIT_BINS_EACH + 1))[0]
-            bins["pit"].append(counts.tolist())
+            bins["pit"].append(pit_counts(scores.pit[rows], PIT_BINS_EACH))
             bins["perfect"].append(of_perfect_pdfs(len(rows)) if enough else {})
         bins["figures"].append(figures)
     return bins

@@ -80,6 +80,7 @@ def evaluate_task(
         write_table(table, folder / f"{stem}.fits", header=table.meta)
         write_table(table, folder / f"{stem}.parquet", header=table.meta)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
+    judge.keep(folder, judged[splits[0]])
     spec = judge.data.spec
     about = About(
         metrics,

@@ -65,6 +65,14 @@ class Recalibration(nn.Module):
         """Whether the map is another one than the identity."""
         return bool((self.weights != self.weights[0]).any() or self.scale != 1)
 
+    @property
+    def description(self) -> dict[str, float]:
+        """The map as keywords of a table's header: RECSCALE, RECW00, RECW01, ...; nothing if it is the identity."""
+        if not self.fitted:
+            return {}
+        weights = {f"RECW{number:02d}": float(weight) for number, weight in enumerate(self.weights)}
+        return {"RECSCALE": float(self.scale), **weights}
+
     def forward(self, pdf: PDF) -> PDF:
         """The recalibrated PDFs."""
         if not self.fitted:

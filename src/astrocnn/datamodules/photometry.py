@@ -11,7 +11,7 @@ from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError
 from astrocnn.io.tables import split_part
 
-__all__ = ["PhotometryDataModule"]
+__all__ = ["PhotometryDataModule", "RedshiftTable"]
 
 
 class PhotometryDataModule(ObjectDataModule):
@@ -78,3 +78,21 @@ class PhotometryDataModule(ObjectDataModule):
         assert catalog is not None
         path, part = split_part(Path(catalog.path))
         return PhotometryTable(catalog.table, catalog.ids, str(path), part=part, **self.photometry)
+
+
+class RedshiftTable(PhotometryDataModule):
+    """A table of photometry from which redshifts shall be learned.
+
+    Args:
+        label, redshift, batch_size: as of :class:`PhotometryDataModule`, with other defaults.
+    """
+
+    def __init__(
+        self,
+        *,
+        label: str | None = None,
+        redshift: str | None = "redshift",
+        batch_size: int = 256,
+        **photometry: Any,
+    ) -> None:
+        super().__init__(label=label, redshift=redshift, batch_size=batch_size, **photometry)

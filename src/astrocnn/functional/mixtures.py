@@ -13,6 +13,7 @@ from astrocnn.functional.pdf import MOST_CANDIDATES, PDF, alike
 __all__ = ["GaussianMixture", "TransformedMixture"]
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
+MOST_STEPS = 100  # of the search for a quantile; halving alone needs 60
 
 
 class TransformedMixture(PDF):
@@ -122,22 +123,33 @@ class TransformedMixture(PDF):
 
     @torch.no_grad()
     def _quantile(self, p: Tensor) -> Tensor:
-        """Newton's steps where they stay between bounds, else halving; bounds are the components' own quantiles."""
+        """Newton's steps where they stay between bounds and halve, else halving of the bounds, which begin as the
+        components' own quantiles.
+        """
         of_each = self.component_mean[:, None] + self.sigma[:, None] * torch.special.ndtri(p)[:, None]
-        low, high = of_each.amin(2), of_each.amax(2)  # (N, P)
-        t = (low + high) / 2
-        for _ in range(80):
-            excess = self._cdf_t(t) - p
-            low, high = torch.where(excess < 0, t, low), torch.where(excess >= 0, t, high)
-            step = excess * torch.exp(-self._log_prob_t(t))
-            newton = t - step
-            fits = (newton > low) & (newton < high)
-            moved = torch.where(fits, newton, (low + high) / 2)
-            done = (moved - t).abs() <= 4 * torch.finfo(t.dtype).eps * (t.abs() + (high - low))
-            t = moved
-            if bool(done.all()):
+        low, high = of_each.amin(2).flatten(), of_each.amax(2).flatten()  # (N P,)
+        found, before = (low + high) / 2, high - low  # and the last step
+        wanted = p.repeat(len(self))
+        rows = torch.arange(len(self), device=p.device).repeat_interleave(len(p))
+        left = torch.arange(len(rows), device=p.device)  # what is not found yet
+        resolution = 4 * torch.finfo(p.dtype).eps
+        for _ in range(MOST_STEPS):
+            part, t = self[rows[left]], found[left]
+            excess = part._cdf_t(t) - wanted[left]
+            low[left] = torch.where(excess < 0, t, low[left])
+            high[left] = torch.where(excess >= 0, t, high[left])
+            newton = t - excess * torch.exp(-part._log_prob_t(t))
+            nearest = resolution * (1 + t.abs())
+            near = ((newton - t).abs() <= nearest) | (high[left] - low[left] <= nearest)
+            going = (excess.abs() > resolution) & ~near
+            fits = (newton > low[left]) & (newton < high[left]) & ((newton - t).abs() < before[left] / 2)
+            moved = torch.where(fits, newton, (low[left] + high[left]) / 2)
+            before[left] = (moved - t).abs()
+            found[left] = torch.where(going, moved, t)
+            left = left[going]
+            if not len(left):
                 break
-        return self.to_z(t)
+        return self.to_z(found.view(len(self), len(p)))
 
     @torch.no_grad()
     def _mode(self) -> Tensor:

@@ -1,5 +1,6 @@
 """What every family of probability densities over redshift, one density an object, answers."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, TypeVar
@@ -174,6 +175,14 @@ class PDF(ABC):
     def inside(self, z: Tensor) -> Tensor:
         """Bool of the shape of ``z``: whether such a redshift is within the support."""
         return (z >= self.support[0]) & (z <= self.support[1])
+
+    @property
+    def somewhere(self) -> float:
+        """A redshift that has a density."""
+        low, high = self.support
+        if math.isfinite(low) and math.isfinite(high):
+            return (low + high) / 2
+        return low + 1 if math.isfinite(low) else 0.0
 
     def _on(self, grid: Tensor, function: Callable[[Self, Tensor], Tensor]) -> Tensor:
         grid = grid.to(self.device, self.dtype)

@@ -29,6 +29,7 @@ JUDGES = {  # by what a task says that its report is of
     "classification": ("astrocnn.runtime.judge_classification", "ClassificationJudge"),
     "segmentation": ("astrocnn.runtime.judge_segmentation", "SegmentationJudge"),
     "detection": ("astrocnn.runtime.judge_detection", "DetectionJudge"),
+    "photoz": ("astrocnn.runtime.judge_photoz", "PhotozJudge"),
     "image_to_image": ("astrocnn.runtime.judge_images", "ImageJudge"),
 }
 

@@ -4,8 +4,9 @@ A method takes training and validation features and redshifts, and the features 
 the CDE loss on the validation rows, then learns from both, and gives densities on a grid.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,24 +72,35 @@ def scored(density: Floats, grid: Floats, z: Floats) -> Found:
     return Found({"mean": mean, "median": median, "mode": mode}, PdfScores(pit, crps, density_at, square))
 
 
-def kernels(weights: sparse.csr_matrix | Floats, centres: Floats, width: float, grid: Floats) -> Floats:
-    """Σ_j w_ij N(z; z_j, width (1 + z_j)) on a grid, float32 (N, G)."""
+def kernels(centres: Floats, width: float, grid: Floats) -> Floats:
+    """N(z; z_j, width (1 + z_j)) of each centre on a grid, float32 (N, G)."""
     sigma = (width * (1 + centres))[:, None]
-    kernel = (np.exp(-0.5 * ((grid - centres[:, None]) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))).astype(
-        np.float32
-    )
-    return np.asarray(weights.astype(np.float32) @ kernel)
+    density = np.exp(-0.5 * ((grid - centres[:, None]) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    return density.astype(np.float32)
 
 
-def kernel_cde(
-    weights: sparse.csr_matrix | Floats, centres: Floats, width: float, z: Floats, grid: Floats
-) -> float:
-    return float(scored(kernels(weights, centres, width, grid), grid, z).scores.cde_loss.mean())
+def tuned(
+    weights: Callable[[Rows, Rows, Any], sparse.csr_matrix],
+    options: Sequence[Any],
+    widths: Sequence[float],
+    train: Rows,
+    val: Rows,
+    test: Rows,
+) -> Found:
+    """Scores of Σ_j w_ij N(z; z_j, width (1 + z_j)), its options and width chosen by the validation's CDE loss.
 
-
-def chosen(tries: Iterable[tuple[object, float]]) -> object:
-    """The options with the least loss."""
-    return min(tries, key=lambda each: each[1])[0]
+    ``weights`` gives w (N, N_train) of training rows, rows to predict and an option.
+    """
+    grid = grid_of(train.z)
+    of_val = [(option, weights(train, val, option).astype(np.float32)) for option in options]
+    losses = {}
+    for width in widths:
+        kernel = kernels(train.z, width, grid)
+        for option, w in of_val:
+            losses[option, width] = scored(w @ kernel, grid, val.z).scores.cde_loss.mean()
+    option, width = min(losses, key=losses.get)
+    both = train.with_rows(val)
+    return scored(weights(both, test, option).astype(np.float32) @ kernels(both.z, width, grid), grid, test.z)
 
 
 def random_forest(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
@@ -102,57 +114,37 @@ def random_forest(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
 def neighbours(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
     """Gaussian kernels on the k nearest training objects; k, width and whether features are standardised are tuned."""
     del seed
-    grid = grid_of(train.z)
 
-    def weights(of: Rows, at: Rows, k: int, scaled: bool) -> sparse.csr_matrix:
+    def weights(of: Rows, at: Rows, option: tuple[int, bool]) -> sparse.csr_matrix:
+        k, scaled = option
         scale = of.x.std(0) if scaled else np.ones(of.x.shape[1])
         near = NearestNeighbors(n_neighbors=k).fit(of.x / scale)
         columns = near.kneighbors(at.x / scale, return_distance=False)
-        return sparse.csr_matrix(
-            (np.full(columns.size, 1 / k), columns.ravel(), np.arange(len(at.z) + 1) * k),
-            (len(at.z), len(of.z)),
-        )
+        starts = np.arange(len(at.z) + 1) * k
+        values = np.full(columns.size, 1 / k)
+        return sparse.csr_matrix((values, columns.ravel(), starts), (len(at.z), len(of.z)))
 
-    tries = (
-        ((k, scaled, width), kernel_cde(found, train.z, width, val.z, grid))
-        for k in (5, 10, 20, 40)
-        for scaled in (True, False)
-        for found in [weights(train, val, k, scaled)]
-        for width in (0.005, 0.0075, 0.01, 0.015, 0.02, 0.03)
-    )
-    k, scaled, width = chosen(tries)
-    both = train.with_rows(val)
-    return scored(kernels(weights(both, test, k, scaled), both.z, width, grid), grid, test.z)
+    options = [(k, scaled) for k in (5, 10, 20, 40) for scaled in (True, False)]
+    return tuned(weights, options, (0.005, 0.0075, 0.01, 0.015, 0.02, 0.03), train, val, test)
 
 
 def leaves(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
-    """Kernels on the training objects weighted by how often they share a leaf (Meinshausen 2006); width is tuned."""
-    grid = grid_of(train.z)
+    """Kernels on training objects weighted by how often they share a leaf (Meinshausen 2006); leaf and width tuned."""
 
     def weights(of: Rows, at: Rows, least: int) -> sparse.csr_matrix:
-        forest = RandomForestRegressor(N_TREES, min_samples_leaf=least, random_state=seed, n_jobs=1).fit(
-            of.x, of.z
-        )
+        forest = RandomForestRegressor(N_TREES, min_samples_leaf=least, random_state=seed, n_jobs=1)
+        forest.fit(of.x, of.z)
         ours, theirs = forest.apply(of.x), forest.apply(at.x)
         total = sparse.csr_matrix((len(at.z), len(of.z)))
         for tree in range(N_TREES):
             n_nodes = max(ours[:, tree].max(), theirs[:, tree].max()) + 1
-            member = sparse.csr_matrix(
-                (np.ones(len(of.z)), (ours[:, tree], np.arange(len(of.z)))), (n_nodes, len(of.z))
-            )
+            places = (ours[:, tree], np.arange(len(of.z)))
+            member = sparse.csr_matrix((np.ones(len(of.z)), places), (n_nodes, len(of.z)))
             member = sparse.diags(1 / np.maximum(np.asarray(member.sum(1)).ravel(), 1)) @ member
             total = total + member[theirs[:, tree]]
         return total / N_TREES
 
-    tries = (
-        ((least, width), kernel_cde(found, train.z, width, val.z, grid))
-        for least in (1, 3, 5)
-        for found in [weights(train, val, least)]
-        for width in (0.0025, 0.005, 0.0075, 0.01, 0.015)
-    )
-    least, width = chosen(tries)
-    both = train.with_rows(val)
-    return scored(kernels(weights(both, test, least), both.z, width, grid), grid, test.z)
+    return tuned(weights, (1, 3, 5), (0.0025, 0.005, 0.0075, 0.01, 0.015), train, val, test)
 
 
 def training_distribution(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
@@ -180,8 +172,8 @@ def flexzboost(train: Rows, val: Rows, test: Rows, *, seed: int) -> Found:
         model.bump_threshold, model.sharpen_alpha = bump, sharpen
         return float(scored(model.predict(val.x, 2000)[0], grid, val.z).scores.cde_loss.mean())
 
-    tries = [((b, s), loss(b, s)) for b in (0.02, 0.05, 0.1, 0.2) for s in (0.8, 1.0, 1.2, 1.5, 2.0)]
-    model.bump_threshold, model.sharpen_alpha = chosen(tries)
+    options = [(bump, sharpen) for bump in (0.02, 0.05, 0.1, 0.2) for sharpen in (0.8, 1.0, 1.2, 1.5, 2.0)]
+    model.bump_threshold, model.sharpen_alpha = min(options, key=lambda option: loss(*option))
     return scored(model.predict(test.x, 2000)[0], grid, test.z)
 
 

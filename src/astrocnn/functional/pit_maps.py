@@ -8,6 +8,7 @@ and ``inverse`` R⁻¹ at (P,) ones.
 import math
 from abc import ABC, abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,8 +17,9 @@ from astrocnn.errors import DataError
 __all__ = ["BernsteinMap", "ChainedMap", "PitMap", "ProbitMap", "fit_bernstein", "fit_temperature"]
 
 LEAST = 2.0**-40  # a probability closer to 0 or 1 counts as that close
-PRIOR = 1.0  # objects that each of the weights is worth before there are any
-STEPS = 200
+PRIORS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # objects that each of the weights may be worth before
+PARTS = 10
+STEPS = 100
 
 
 class PitMap(ABC):
@@ -116,8 +118,9 @@ class ChainedMap(PitMap):
 def fit_bernstein(pit: Tensor, n_weights: int) -> Tensor:
     """Weights (K,) of the :class:`BernsteinMap` that makes PITs (N,) likeliest.
 
-    Each weight begins with one object of its own (a Dirichlet prior), so that few objects leave the map near
-    the identity. Expectation and maximisation in turns: the problem is convex.
+    Each weight begins with some objects of its own (a Dirichlet prior), which pull the map to the identity; how many is
+    chosen by the likelihood of the PITs in ten parts, each under the map of the other nine. So PITs that may be uniform
+    are left nearly as they are.
 
     Raises:
         DataError: no PIT, or one that is not finite.
@@ -128,11 +131,26 @@ def fit_bernstein(pit: Tensor, n_weights: int) -> Tensor:
         _log_binomial(n_weights - 1) + k * u.log()[:, None] + (n_weights - 1 - k) * torch.log1p(-u)[:, None]
     )
     density = n_weights * logs.exp()  # (N, K)
+    part = torch.from_numpy(np.random.default_rng(0).permutation(len(u)) % PARTS)
+
+    def held_out(prior: float) -> float:
+        likelihood = 0.0
+        for number in range(min(PARTS, len(u))):
+            weights = _likeliest(density[part != number], prior)
+            likelihood += float((density[part == number] @ weights).log().sum())
+        return likelihood
+
+    return _likeliest(density, max(PRIORS, key=held_out))
+
+
+def _likeliest(density: Tensor, prior: float) -> Tensor:
+    """Weights (K,) of the mixture of densities (N, K), by expectation and maximisation; the problem is convex."""
+    n, n_weights = density.shape
     weights = torch.full((n_weights,), 1 / n_weights, dtype=torch.float64)
     for _ in range(STEPS):
         shares = density * weights
         seen = (shares / shares.sum(1, keepdim=True)).sum(0)
-        weights = (seen + PRIOR) / (len(u) + PRIOR * n_weights)
+        weights = (seen + prior) / (n + prior * n_weights)
     return weights
 
 

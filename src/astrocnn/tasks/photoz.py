@@ -204,9 +204,9 @@ class PhotozTask(BaseTask):
         return self.described(self.predicted(batch))
 
     def described(self, pdf: PDF) -> dict[str, Tensor]:
-        """Of densities before recalibration: after it ``z_mean``, ``z_median``, ``z_mode`` and the quantiles ``z_q025``,
-        ``z_q16``, ``z_q84`` and ``z_q975`` (B,); conformal intervals ``z_low68``, ``z_high68``, ``z_low95`` and
-        ``z_high95``; the columns of the densities.
+        """Of densities before recalibration: the points ``z_mean``, ``z_median`` and ``z_mode`` (B,) and the quantiles
+        ``z_q025``, ``z_q16``, ``z_q84`` and ``z_q975`` after it; conformal intervals ``z_low68``, ``z_high68``,
+        ``z_low95`` and ``z_high95``; the columns of the densities.
         """
         mended, ends = self.recalibration(pdf), self.recalibration.intervals(pdf)
         found = {"z_mean": mended.mean(), "z_mode": mended.mode()}

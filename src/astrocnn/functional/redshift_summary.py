@@ -64,7 +64,7 @@ def summarise_redshifts(
     Returns:
         ``n``, ``intervals``, ``point``; ``points`` {name: figures} (:class:`PointFigures`); ``figures`` of the PDFs
         (:class:`PdfFigures`); ``perfect``: the distances that true PDFs would have at this number of objects; ``pit``
-        {edges, counts}; ``coverage`` {level, value}; ``bins`` {property: {edges, n, n_unknown, figures: [...], pit:
+        {edges, counts}; ``coverage`` {level, value}; ``bins`` {property: {edges, median, n, n_unknown, figures: [...], pit:
         [counts], perfect: [...]}}. In bins of the true redshift there are no figures of PIT and coverage: picked by
         the truth, the objects' PITs are not uniform even where the PDFs are true.
 
@@ -121,11 +121,18 @@ def _binned(
         return None
     place = np.where(known, np.searchsorted(edges, values, side="right") - 1, -1)
     place = np.where(known & (values == edges[-1]), len(edges) - 2, place)
-    bins: Summary = {"edges": edges.tolist(), "n": [], "n_unknown": int((~known).sum()), "figures": []}
+    bins: Summary = {
+        "edges": edges.tolist(),
+        "median": [],
+        "n": [],
+        "n_unknown": int((~known).sum()),
+        "figures": [],
+    }
     bins |= {} if of_truth else {"pit": [], "perfect": []}
     for number in range(len(edges) - 1):
         rows = np.flatnonzero(place == number)
         bins["n"].append(len(rows))
+        bins["median"].append(float(np.median(values[rows])) if len(rows) else None)
         enough = len(rows) >= SEVERAL
         figures: Summary = {}
         if enough:

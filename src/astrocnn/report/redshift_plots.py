@@ -50,13 +50,13 @@ def points(axes: list[Axes], z_spec: NDArray[np.float64], z_phot: NDArray[np.flo
 def in_bins(axes: list[Axes], bins: Mapping[str, Any], *, name: str) -> None:
     """Bias, scatter and outliers of the point estimate in bins of a property, with 95 % intervals."""
     edges = np.asarray(bins["edges"], dtype=float)
-    middle, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+    middle = np.array([np.nan if each is None else each for each in bins["median"]], dtype=float)
     for panel, key in zip(axes, IN_BINS, strict=True):
         value, low, high = (
             np.array([_number(figures.get(key), part) for figures in bins["figures"]], dtype=float)
             for part in ("value", "low", "high")
         )
-        panel.hlines(value, middle - half, middle + half, color=ACCENT, linewidth=1.4)
+        panel.hlines(value, edges[:-1], edges[1:], color=ACCENT, linewidth=1.4)
         panel.vlines(middle, low, high, color=ACCENT, linewidth=1.1)
         panel.set_ylabel(POINT_FIGURES[key][0])
         panel.yaxis.set_major_locator(MaxNLocator(4))

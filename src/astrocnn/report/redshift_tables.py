@@ -12,7 +12,7 @@ from rich.text import Text
 from astrocnn.report.document import table
 from astrocnn.report.populations import shown_split
 from astrocnn.report.redshift_words import PDF_FIGURES, POINT_FIGURES, figure_text, interval_text
-from astrocnn.report.words import DASH, count, html, some
+from astrocnn.report.words import DASH, count, html, number, some
 
 __all__ = [
     "pdf_table",
@@ -99,13 +99,13 @@ def tomography_table(tomography: Mapping[str, Any]) -> str:
     """One row a tomographic bin: mean redshift of the stacked PDFs and of the truth, and their difference."""
     rows = [
         [
-            f"{tomography['edges'][number]:.3f}–{tomography['edges'][number + 1]:.3f}",
+            "–".join(number(edge) for edge in tomography["edges"][place : place + 2]),
             count(found["n"]),
             f"{found['mean_true']:.4f}",
             f"{found['mean_pdf']:.4f}",
             _cell("bias", found["bias"]),
         ]
-        for number, found in enumerate(tomography["bins"])
+        for place, found in enumerate(tomography["bins"])
     ]
     head = ["Tomographic bin", "objects", "mean true redshift", "mean of the stacked PDFs"]
     return table([*head, "difference<small>over 1 + mean true redshift</small>"], rows)

@@ -36,7 +36,7 @@ def read_pdf(columns: Mapping[str, NDArray[Any] | Tensor], description: Mapping[
     options = dict(description)
     kind = choose("pdf", str(options.pop("family", None)), dict(FAMILIES))
     numbers = {
-        name: torch.as_tensor(np.asarray(values), dtype=torch.float64)
+        name: torch.from_numpy(np.array(values, np.float64))
         for name, values in columns.items()
         if name.startswith("pdf_")
     }

@@ -112,7 +112,7 @@ def evaluate(cfg: DictConfig) -> None:
     """``scripts/evaluate.py``: every figure of a run again, or on other labelled data."""
     run = Path(cfg.run)
     saved = read_config(run)
-    task = load(run, device=device_of(cfg.device))
+    task = load(run, device=device_of(cfg.device), ensemble=cfg.ensemble, dropout_samples=cfg.dropout_samples)
     own = uses_own_data(cfg)
     datamodule = attach(cfg, saved)
     datamodule.require_labels()

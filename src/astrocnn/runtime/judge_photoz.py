@@ -1,5 +1,6 @@
 """How redshift PDFs are recalibrated, measured and shown."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -137,14 +138,14 @@ def conformal(said: Predicted, z: NDArray[np.float64], known: NDArray[np.bool_])
 
 def redshift_table(task: PhotozTask, said: Predicted, catalog: Table) -> Table:
     """Catalogue rows beside point estimates, quantiles, conformal intervals and the parameters of the densities before
-    recalibration; family and recalibration in the header.
+    recalibration. Their family and its options, for :func:`~astrocnn.functional.pdf_families.read_pdf`, are JSON in
+    the header's PDF, the recalibration beside it.
     """
     table = catalog[said["index"]]
     for name, values in said.items():
         if name != "index":
             put(table, name, values)
-    table.meta = {f"PDF_{key.upper()}": value for key, value in task.pdf.description.items()}
-    table.meta |= task.recalibration.description
+    table.meta = {"PDF": json.dumps(task.pdf.description), **task.recalibration.description}
     return table
 
 

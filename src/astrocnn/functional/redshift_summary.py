@@ -65,8 +65,8 @@ def summarise_redshifts(
         ``n``, ``intervals``, ``point``; ``points`` {name: figures} (:class:`PointFigures`); ``figures`` of the PDFs
         (:class:`PdfFigures`); ``perfect``: the distances that true PDFs would have at this number of objects; ``pit``
         {edges, counts}; ``coverage`` {level, value}; ``bins`` {property: {edges, median, n, n_unknown, figures: [...],
-        pit: [counts], perfect: [...]}}. In bins of the true redshift there are no figures of PIT and coverage: picked by
-        the truth, the objects' PITs are not uniform even where the PDFs are true.
+        pit: [counts], perfect: [...]}}. In bins of the true redshift there are no figures of PIT and coverage: picked
+        by the truth, the objects' PITs are not uniform even where the PDFs are true.
 
     Raises:
         DataError: nothing to measure, or redshifts that are not finite.

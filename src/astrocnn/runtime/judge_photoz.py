@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 from numpy.typing import NDArray
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datasets.features import magnitude_and_colour
@@ -25,11 +25,13 @@ from astrocnn.inference.predict import predict_all
 from astrocnn.io.qp_file import write_qp
 from astrocnn.report.redshift_page import write_redshift_report
 from astrocnn.report.redshift_tables import print_redshift_summary
+from astrocnn.runtime.attach import attach
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted, store
+from astrocnn.tasks.base import BaseTask
 from astrocnn.tasks.photoz import PhotozTask
 from astrocnn.tasks.recalibration import CONFORMAL_LEVELS
 
-__all__ = ["PhotozJudge", "densities_of", "redshift_table", "write_pdfs"]
+__all__ = ["PhotozJudge", "densities_of", "recalibrate_mixture", "redshift_table", "write_pdfs"]
 
 EXAMPLES = 6  # of either kind
 POINTS = ("mean", "median", "mode")
@@ -99,6 +101,14 @@ class PhotozJudge(Judge):
         examples = examples_of(pdf, table, np.flatnonzero(known), z, scores)
         write_redshift_report(path, predictions=table[known], examples=examples, **about.page)
         print_redshift_summary(about.metrics, path)
+
+
+def recalibrate_mixture(cfg: DictConfig, saved: DictConfig, task: BaseTask) -> None:
+    """Where an ensemble or dropout was asked for, recalibrate the mixed densities on the run's own validation split."""
+    if cfg.ensemble or cfg.dropout_samples is not None:
+        assert isinstance(task, PhotozTask)
+        own = attach(OmegaConf.create({"run": cfg.run, "batch_size": cfg.batch_size}), saved)
+        PhotozJudge(task, own).recalibrate()
 
 
 def densities_of(task: PhotozTask, said: Predicted) -> PDF:

@@ -41,9 +41,14 @@ class Recalibration(nn.Module):
         self.kind = choose("task.recalibration", kind, {name: name for name in KINDS})
         self.register_buffer("weights", torch.full((N_WEIGHTS,), 1 / N_WEIGHTS, dtype=torch.float64))
         self.register_buffer("scale", torch.ones((), dtype=torch.float64))
-        self.register_buffer(
-            "reach", torch.tensor([level / 2 for level in CONFORMAL_LEVELS], dtype=torch.float64)
-        )
+        self.register_buffer("reach", torch.tensor(CONFORMAL_LEVELS, dtype=torch.float64) / 2)
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Back to the identity, and to intervals of equal tails."""
+        self.weights.fill_(1 / N_WEIGHTS)
+        self.scale.fill_(1)
+        self.reach.copy_(torch.tensor(CONFORMAL_LEVELS, dtype=torch.float64) / 2)
 
     def fit(self, pit: ArrayLike) -> None:
         """Fit map and conformal intervals to the PITs (N,) of validation objects before any map.

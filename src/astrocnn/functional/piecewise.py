@@ -214,8 +214,11 @@ class Quantiles(PiecewiseConstant):
             raise ConfigError(
                 f"there are {len(self.taus)} levels, and the quantiles have the shape {tuple(z.shape)}."
             )
-        gaps = z.diff(dim=1).clamp(min=LEAST_GAP)
-        self.z = z if bool((z.diff(dim=1) >= LEAST_GAP).all()) else torch.cat([z[:, :1], gaps], 1).cumsum(1)
+        rounding = 8 * torch.finfo(z.dtype).eps * z.detach().abs().amax(1, keepdim=True)
+        least, gaps = rounding.clamp(min=LEAST_GAP), z.diff(dim=1)
+        if not bool((gaps >= least).all()):
+            z = torch.cat([z[:, :1], torch.maximum(gaps, least)], dim=1).cumsum(1)
+        self.z = z
 
     @property
     def parts(self) -> dict[str, Tensor]:

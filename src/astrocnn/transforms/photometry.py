@@ -10,6 +10,7 @@ from astrocnn.transforms.normalize import MAD_TO_SIGMA, Normalize
 
 __all__ = ["NormalizePhotometry"]
 
+LIMIT = "_limit"  # ends the names of features that hold limits, which need not occur
 LARGEST = 8.0  # deviations at which values are cut off
 LEAST_SPREAD = 1e-3  # of a component, as a share of the greatest one
 TO_MAGNITUDES = 2.5 / math.log(10)
@@ -62,7 +63,8 @@ class NormalizePhotometry(Normalize):
             DataError: a feature has no value, or only one, in the training objects.
         """
         self._check_features(image, valid, bands)
-        self.measure(image, valid, bands=bands, what="training objects")
+        for k in range(image.shape[1]):
+            self.sky[k], self.noise[k] = _centre_and_spread(image[:, k][valid[:, k]])
         self.softness.copy_(self.noise)
         if variance is not None:
             for k, (errors, known) in enumerate(_errors(variance, valid)):
@@ -75,10 +77,7 @@ class NormalizePhotometry(Normalize):
                     )
         values = self._magnitudes(image)
         for k in range(image.shape[1]):
-            of_valid = values[:, k][valid[:, k]].double()
-            self.sky[k] = of_valid.median()
-            deviation = MAD_TO_SIGMA * (of_valid - self.sky[k]).abs().median()
-            self.noise[k] = deviation if deviation > 0 else of_valid.std(correction=0)
+            self.sky[k], self.noise[k] = _centre_and_spread(values[:, k][valid[:, k]])
         scaled = self._scaled(values, valid).double()
         spread, directions = torch.linalg.eigh(torch.cov(scaled.T, correction=0).reshape(len(self.sky), -1))
         least = LEAST_SPREAD**2 * spread.max()
@@ -118,6 +117,8 @@ class NormalizePhotometry(Normalize):
             if len(known) and bool((known != known[0]).any()):
                 continue
             name = bands[k] if k < len(bands) else str(k)
+            if name.endswith(LIMIT):
+                continue
             what = (
                 f"is {float(known[0]):g} for every training object"
                 if len(known)
@@ -126,6 +127,17 @@ class NormalizePhotometry(Normalize):
             raise DataError(
                 f"the feature {name} {what}, so that nothing can be learned from it; leave it out."
             )
+
+
+def _centre_and_spread(values: Tensor) -> tuple[float, float]:
+    """Median, and 1.4826 times the median absolute deviation, or the deviation where that is 0; 0 and 1 of none."""
+    if not len(values):
+        return 0.0, 1.0
+    values = values.double()
+    centre = values.median()
+    spread = MAD_TO_SIGMA * (values - centre).abs().median()
+    spread = spread if spread > 0 else values.std(correction=0)
+    return float(centre), float(spread) if spread > 0 else 1.0
 
 
 def _errors(variance: Tensor, valid: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -91,7 +91,7 @@ def pdf_table(summary: Mapping[str, Any]) -> str:
     if n_outside := summary.get("n_outside"):
         low, high = (DASH if end is None else f"{end:g}" for end in summary["support"])
         notes.append(
-            f"{html(some(n_outside, 'true redshift'))} outside of the densities’ range, {low} to {high}, where p(z) is 0."
+            f"{html(some(n_outside, 'true redshift'))} outside of the densities’ range, {low} to {high}: p(z) is 0."
         )
     if n_unknown := summary.get("n_unknown"):
         notes.append(f"{html(some(n_unknown, 'object'))} without a true redshift left out.")

@@ -78,6 +78,16 @@ def test_a_single_object_has_a_page_without_bins(tmp_path):
     assert '<section id="nz">' not in page
 
 
+def test_redshifts_outside_of_the_bins_are_counted_and_named(tmp_path):
+    metrics, table = judged(100)
+    metrics["splits"]["test"] |= {"n_outside": 12, "support": [0.0, 0.4], "n_unknown": 3}
+    page = write_redshift_report(
+        tmp_path / "report.html", title="bins", metrics=metrics, predictions=table
+    ).read_text()
+    assert "12 true redshifts outside of the densities’ range, 0 to 0.4" in page
+    assert "3 objects without a true redshift" in page
+
+
 def test_a_table_of_something_else_is_refused(tmp_path):
     metrics, _ = judged(50)
     with pytest.raises(DataError, match="lack the columns z_median"):

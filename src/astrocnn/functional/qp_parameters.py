@@ -12,7 +12,7 @@ from astrocnn.functional.piecewise import Histogram
 __all__ = ["qp_parameters"]
 
 TAIL = 5e-4  # probability that may be outside of a grid, on either side
-STEP = 0.5  # of a grid, in units of the half-width of narrow PDFs
+STEP = 0.25  # of a grid, in units of the half-width of narrow PDFs
 LEAST_POINTS = 300
 MOST_VALUES = 50_000_000  # of all objects together
 
@@ -21,7 +21,7 @@ def qp_parameters(pdf: PDF) -> dict[str, Any]:
     """The arguments ``parameterization``, ``data`` and ``shared`` of :func:`astrocnn.io.qp_file.write_qp`.
 
     Mixtures of Gaussians and bins are exact ('mixmod', 'hist'). Any other PDF is given by densities on one grid
-    ('interp'), with a step of half the narrowest PDFs' half-width where 50 million values allow that.
+    ('interp'), with a step of a quarter of the narrowest PDFs' half-width where 50 million values allow that.
 
     Args:
         pdf: of N objects.

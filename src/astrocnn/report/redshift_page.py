@@ -102,11 +102,12 @@ def _points(summary: Mapping[str, Any], true: np.ndarray, found: np.ndarray) -> 
             text,
         )
     ]
+    with_intervals = " with 95&nbsp;% intervals" if summary["intervals"] else ""
     for place, (name, bins) in enumerate(summary["bins"].items()):
         unknown = f" {some(bins['n_unknown'], 'object')} without it." if bins["n_unknown"] else ""
         text = (
-            f"Bias, scatter and outliers of the {summary['point']} in {len(bins['n'])} bins with 95&nbsp;% intervals, "
-            f"about {count(np.median(bins['n']))} objects each.{unknown}"
+            f"Bias, scatter and outliers of the {summary['point']} in {len(bins['n'])} bins{with_intervals}, about "
+            f"{count(np.median(bins['n']))} objects each.{unknown}"
         )
         figure = draw(in_bins, bins, name=name, panels=(1, 1, 1), height_inch=4.6)
         shown.append(plot(f"plot-bins-{place}", f"Against {_in_words(name)}", figure, text))

@@ -88,11 +88,15 @@ def pdf_table(summary: Mapping[str, Any]) -> str:
             ]
         )
     head = ["PDFs", "this set", f"true PDFs<small>of {html(some(summary['n'], 'object'))}</small>"]
-    note = (
-        f'<p class="read">Ranges are intervals ({html(summary["intervals"])}).</p>'
-        if summary["intervals"]
-        else ""
-    )
+    notes = [f"Ranges are intervals ({html(summary['intervals'])})."] if summary["intervals"] else []
+    if n_outside := summary.get("n_outside"):
+        low, high = (DASH if end is None else f"{end:g}" for end in summary["support"])
+        notes.append(
+            f"{html(some(n_outside, 'true redshift'))} outside of the densities’ range, {low} to {high}: p(z) is 0."
+        )
+    if n_unknown := summary.get("n_unknown"):
+        notes.append(f"{html(some(n_unknown, 'object'))} without a true redshift left out.")
+    note = f'<p class="read">{" ".join(notes)}</p>' if notes else ""
     return table([*head, *(["before recalibration"] if before else [])], rows) + note
 
 

@@ -35,7 +35,7 @@ from astrocnn.tasks.detection import DetectionTask
 FWHM_PIX = 3.8
 TUNED_ON = 40
 GRID = {
-    "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0),
+    "threshold": (1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
     "contrast": (1e-6, 1e-5, 1e-4, 1e-3, 0.005),
     "filter_width": (0.0, 0.5, 1.0),
 }
@@ -182,7 +182,7 @@ def main() -> None:
             print(f"{seconds[name]:.0f} s from the command to the report")
         print()
     for name, each in settings.items():
-        print(f"sep for {name}: {', '.join(f'{key} {getattr(each, key):g}' for key in GRID)}")
+        print(f"sep for {name}: {', '.join(f'{key} {getattr(each, key)}' for key in GRID)}")
 
 
 def estimate(scored: Scored, name: str) -> dict[str, Any]:

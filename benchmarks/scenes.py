@@ -251,7 +251,7 @@ def main() -> None:
     print_table(["on the test scenes", "U-Net", "sep, tuned for it", "difference"], rows)
     print()
     for name, each in settings.items():
-        chosen = ", ".join(f"{key} {getattr(each, key):g}" for key in GRID)
+        chosen = ", ".join(f"{key} {getattr(each, key)}" for key in GRID)
         print(f"sep for {FIGURES[name]}: {chosen}")
     print()
     print_magnitudes(ours, theirs)

@@ -149,7 +149,11 @@ def test_rates_against_magnitude_are_those_of_counting():
     ):
         edges = found[curve]["edges"]
         assert np.allclose(np.diff(edges), 0.5)
-        for kind, member in (("all", True), ("blended", rows["blended"]), ("isolated", ~rows["blended"])):
+        for kind, member in (
+            ("all", True),
+            ("blended", rows["blended"] == 1),
+            ("isolated", rows["blended"] == 0),
+        ):
             for k in range(len(edges) - 1):
                 inside = among & member & (rows["mag"] >= edges[k]) & (rows["mag"] < edges[k + 1])
                 assert found[curve][kind]["n"][k] == inside.sum()

@@ -45,10 +45,10 @@ def scene(seed):
         "x": positions[:, 1],
         "y": positions[:, 0],
         "label": np.array([1, 2]),
-        "snr": np.array([30.0, 60.0]),
+        "snr": np.array([30.0, 40.0]),
     }
     objects |= {
-        "mag": rng.uniform(20, 25, 2),
+        "mag": rng.uniform(22.1, 22.4, 2),
         "blended": np.array([False, True]),
         "iou": np.array([0.8, 0.7]),
     }

@@ -16,6 +16,7 @@ __all__ = [
     "from_centres",
     "kept_by_distance",
     "labels_of_boxes",
+    "labels_seen",
     "move_boxes",
     "paired_iou",
     "reach_of",
@@ -94,6 +95,19 @@ def seen_share(boxes: Tensor, known: Tensor) -> Tensor:
     seen = total[image, y1, x1] - total[image, y0, x1] - total[image, y1, x0] + total[image, y0, x0]
     share = seen / (end - first).prod(-1).clamp_min(1)
     return share.masked_fill(boxes.isnan().any(-1), torch.nan)
+
+
+def labels_seen(boxes: Tensor, labels: Tensor, known: Tensor, *, least: float = 0.0) -> Tensor:
+    """Class numbers (B, N) with −1, which counts neither way, where too little of an object is seen.
+
+    Args:
+        boxes: (B, N, 4), NaN where there is none.
+        labels: (B, N) int64.
+        known: (B, H, W) bool, the pixels that hold data.
+        least: of the pixels of a box, the share that hold data; where none does, the object never counts.
+    """
+    share = seen_share(boxes, known)
+    return labels.where((share > 0) & (share >= least), -1)
 
 
 def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from astrocnn.errors import DataError
 from astrocnn.functional.centroids import windowed_centroids
 from astrocnn.functional.sky_level import pixels_of
 
-__all__ = ["measure_objects"]
+__all__ = ["measure_objects", "touching"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -101,7 +101,7 @@ def measure_objects(
         "flux": np.where(seen, sums(light), np.nan),
         "label": p_class[:, 1:].argmax(1) + 1,
         "p_class": p_class.astype(np.float32),
-        "blended": np.isin(number, _touching(labels)),
+        "blended": np.isin(number, touching(labels)),
     }
     if spread is not None:
         measured["flux_err"] = np.where(seen, np.sqrt(sums(noise2)), np.nan)
@@ -128,7 +128,7 @@ def _band_weights(
     return np.asarray(inverse / inverse.sum()), scatter**2
 
 
-def _touching(labels: NDArray[Any]) -> NDArray[Any]:
+def touching(labels: NDArray[Any]) -> NDArray[Any]:
     """Numbers of the objects that share an edge or a corner of a pixel with another."""
     found = []
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):

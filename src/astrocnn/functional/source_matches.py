@@ -18,9 +18,9 @@ Columns = dict[str, NDArray[Any]]
 # Columns beside x and y, and what stands for a table that lacks them.
 TRUE_COLUMNS: dict[str, Any] = {
     **{"label": -1, "mag": np.nan, "snr": np.nan, "iou": np.nan},
-    **{"ignore": False, "scored": True, "blended": False},
+    **{"ignore": False, "scored": True, "blended": np.nan},
 }
-FOUND_COLUMNS: dict[str, Any] = {"label": -1, "mag": np.nan, "p_star": np.nan, "blended": False}
+FOUND_COLUMNS: dict[str, Any] = {"label": -1, "mag": np.nan, "p_star": np.nan, "blended": np.nan}
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class MatchedSources:
     ``blended``; ``partner``, the row in ``found``, −1 without; and ``called``, the partner's label, −1 without.
     ``found`` has ``scene``, ``x``, ``y``, ``label``, ``mag``, ``p_star``, ``blended``; ``partner``, the row in
     ``true``; ``truly``, the partner's label; and ``counts``, False where what was found is an ignored object.
+    ``blended`` is 1, 0, or NaN where nobody says whether the object touches another.
     """
 
     n_scenes: int

@@ -35,7 +35,7 @@ def close_pairs(
         distance, near = cKDTree(places).query(places, k=2)
         partner = near[:, 1]
         own = np.flatnonzero((partner[partner] == np.arange(len(rows))) & (np.arange(len(rows)) < partner))
-        found, blended = true["partner"][rows] >= 0, true["blended"][rows]
+        found, blended = true["partner"][rows] >= 0, true["blended"][rows] == 1
         parts.append(
             (
                 np.full(len(own), scene),

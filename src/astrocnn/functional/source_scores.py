@@ -41,17 +41,18 @@ def summarise_objects(
         measured: one table a scene; see :func:`astrocnn.functional.source_matches.match_scenes`.
         true: one table a scene, in the same order.
         classes: names of the K classes, the background first.
-        star: name of the class of stars; None, or a name that is no class, leaves out what is said of stars.
+        star: name of the class of stars; None, or a name that is no class or that no true object has, leaves out what
+            is said of stars.
         radius_pix: largest distance at which a measured object is a true one.
         n_bootstrap: number of resamples of the scenes; 0 gives no intervals.
         seed: of the resamples.
 
     Returns:
-        ``counts``; ``figures`` {name: {value, low, high}} of :class:`SourceFigures`; ``completeness`` against
-        true, ``purity`` against measured magnitude {edges, all, isolated, blended}, each of the three with
-        ``value``, ``low``, ``high``, ``n`` a bin; ``stars`` {auroc_by_snr, completeness, purity};
-        ``classification`` {classes, confusion (rows are the true classes), recall}; ``residuals`` of the
-        positions. What cannot be said for want of a column is None.
+        ``counts``, of which ``n_blended`` is None where no truth says what is blended; ``figures`` {name: {value,
+        low, high}} of :class:`SourceFigures`; ``completeness`` against true, ``purity`` against measured magnitude
+        {edges, all, isolated, blended}, each of the three with ``value``, ``low``, ``high``, ``n`` a bin; ``stars``
+        {auroc_by_snr, completeness, purity}; ``classification`` {classes, confusion (rows are the true classes),
+        recall}; ``residuals`` of the positions. What cannot be said for want of a column is None.
 
     Raises:
         ConfigError: ``n_bootstrap`` below 0 or ``radius_pix`` not above 0.
@@ -61,6 +62,8 @@ def summarise_objects(
         raise ConfigError(f"n_bootstrap={n_bootstrap} must be 0 or more.")
     star_class = list(classes).index(star) if star is not None and star in classes else None
     sources = match_scenes(measured, true, radius_pix=radius_pix, star=star_class)
+    if not (~sources.true["ignore"] & (sources.true["label"] == star_class)).any():
+        star_class = None
     figures = SourceFigures(sources, n_classes=len(classes), star=star_class)
     found = scene_estimates(figures, n_resamples=n_bootstrap, seed=seed)
     of_snr = {name: found.pop(name) for name in list(found) if name.startswith("star_auroc_")}
@@ -77,13 +80,14 @@ def summarise_objects(
     }
 
 
-def _counts(sources: MatchedSources) -> dict[str, int]:
+def _counts(sources: MatchedSources) -> dict[str, int | None]:
     true, found = sources.true, sources.found
     counted = ~true["ignore"]
+    known = counted & np.isfinite(true["blended"])
     return {
         "n_scenes": sources.n_scenes,
         "n_true": int(counted.sum()),
-        "n_blended": int((counted & true["blended"]).sum()),
+        "n_blended": int((counted & (true["blended"] == 1)).sum()) if known.any() else None,
         "n_ignored": int(true["ignore"].sum()),
         "n_measured": int(found["counts"].sum()),
         "n_matched": int((found["partner"] >= 0).sum()),
@@ -99,7 +103,11 @@ def _against(table: dict[str, Any], hit: Bools, among: Bools) -> dict[str, Any] 
     low, high = np.quantile(table["mag"][among], [0.002, 0.998])  # an outlier makes no empty bins
     first = np.floor(low / BIN_MAG)
     edges = BIN_MAG * np.arange(first, max(np.floor(high / BIN_MAG), first) + 2)
-    rates = {"all": among, "isolated": among & ~table["blended"], "blended": among & table["blended"]}
+    rates = {
+        "all": among,
+        "isolated": among & (table["blended"] == 0),
+        "blended": among & (table["blended"] == 1),
+    }
     return {"edges": edges.tolist()} | {
         name: _rates(table["mag"], hit, of_kind, edges) for name, of_kind in rates.items() if of_kind.any()
     }

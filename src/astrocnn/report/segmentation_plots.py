@@ -13,11 +13,16 @@ from astrocnn.report.curves import legend_above, unit_ticks
 from astrocnn.report.style import ACCENT, INK, MUTED, WARM
 from astrocnn.report.words import count
 
-__all__ = ["against_magnitude", "auroc_by_snr", "distances", "star_rates"]
+__all__ = ["against_magnitude", "auroc_by_snr", "distances", "has_points", "star_rates"]
 
 KINDS = {"all": INK, "isolated": ACCENT, "blended": WARM}
 LEAST_IN_BIN = 5  # objects; what fewer say is noise
 ROOM = 0.06  # between the points of one bin, as a fraction of the bin
+
+
+def has_points(curve: Mapping[str, Any] | None) -> bool:
+    """Whether a rate against magnitude has a bin of enough objects to be drawn."""
+    return curve is not None and max(curve["all"]["n"]) >= LEAST_IN_BIN
 
 
 def against_magnitude(axes: Axes, curve: Mapping[str, Any], *, name: str, of: str) -> None:
@@ -32,7 +37,7 @@ def against_magnitude(axes: Axes, curve: Mapping[str, Any], *, name: str, of: st
 def star_rates(axes: Axes, stars: Mapping[str, Any]) -> None:
     """Completeness of stars against true, purity against measured magnitude."""
     for number, (name, color) in enumerate((("completeness", ACCENT), ("purity", WARM))):
-        if stars.get(name):
+        if has_points(stars[name]):
             curve = stars[name]
             label = f"{name} ({count(sum(curve['all']['n']))})"
             _rate(axes, curve["edges"], curve["all"], color=color, label=label, shift=ROOM * (number - 0.5))

@@ -9,11 +9,17 @@ from astrocnn.report.document import plot, table
 from astrocnn.report.page import SPLITS
 from astrocnn.report.populations import figure_name
 from astrocnn.report.scores import confusion
-from astrocnn.report.segmentation_plots import against_magnitude, auroc_by_snr, distances, star_rates
+from astrocnn.report.segmentation_plots import (
+    against_magnitude,
+    auroc_by_snr,
+    distances,
+    has_points,
+    star_rates,
+)
 from astrocnn.report.segmentation_words import FIGURES, figure_rows, figure_text, judged_on
 from astrocnn.report.style import draw
 from astrocnn.report.tables import duration, parameters
-from astrocnn.report.words import Estimate, count, html, moment
+from astrocnn.report.words import Estimate, count, html, moment, some
 
 __all__ = ["cell", "figures_table", "lead", "object_plots", "tiles"]
 
@@ -48,13 +54,18 @@ def figures_table(summary: Mapping[str, Any]) -> str:
     head = [f"{name}<small>{html(text)}</small>" for name, text in zip(names, about, strict=True)]
     note = f"Ranges are intervals ({html(summary['intervals'])})."
     if counts:
+        n_blended = counts["n_blended"]
+        touch = "" if n_blended is None else f"{count(n_blended)} touch another; "
         note += (
-            f" Of {count(counts['n_true'])} true objects {count(counts['n_blended'])} touch another; "
-            f"{count(counts['n_matched'])} were found, among {count(counts['n_measured'])} that are said to be there. "
-            f"{count(counts['n_ignored'])} too faint ones, and {count(counts['n_measured_ignored'])} that are said to "
-            "be there in their places, count neither way. A pair lies "
-            f"within {summary['radius_pix']:.3g} pixels."
+            f" Of {some(counts['n_true'], 'true object')} {touch}{count(counts['n_matched'])} were found, among "
+            f"{count(counts['n_measured'])} that are said to be there. "
         )
+        if counts["n_ignored"]:
+            note += (
+                f"{some(counts['n_ignored'], 'further true object')} (too faint, without data, or marked so), and "
+                f"{count(counts['n_measured_ignored'])} that are said to be there in such places, count neither way. "
+            )
+        note += f"A pair lies within {summary['radius_pix']:.3g} pixels."
     return table(["", *head], rows, kind="figures-of-maps") + f'<p class="read">{note}</p>'
 
 
@@ -65,7 +76,7 @@ def object_plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -
         ("completeness", "true magnitude", "Fraction of the true objects that were found"),
         ("purity", "measured magnitude", "Fraction of the found objects that are true"),
     ):
-        if curve := summary.get(key):
+        if has_points(curve := summary.get(key)):
             figure = draw(against_magnitude, curve, name=key.capitalize(), of=of)
             text += (
                 ", in bins of half a magnitude with 95&nbsp;% intervals; in brackets the number of objects."
@@ -73,14 +84,15 @@ def object_plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -
             shown.append(plot(f"plot-{key}", key.capitalize(), figure, text))
     if stars := summary.get("stars"):
         whole = Estimate(summary["figures"].get("star_auroc")).value
-        if whole is not None:
-            figure = draw(auroc_by_snr, stars["auroc_by_snr"], whole=whole)
+        by_snr = stars["auroc_by_snr"]
+        if whole is not None and any(part["value"] is not None for part in by_snr["bins"]):
+            figure = draw(auroc_by_snr, by_snr, whole=whole)
             text = (
                 "How often a star that was found has a higher probability of being one than a galaxy that was "
                 "found: 0.5 is guessing. In brackets the numbers of stars and galaxies."
             )
             shown.append(plot("plot-stars", "Stars against galaxies", figure, text))
-        if stars.get("completeness") or stars.get("purity"):
+        if any(has_points(stars[name]) for name in ("completeness", "purity")):
             figure = draw(star_rates, stars)
             text = (
                 "Fraction of the true stars that are found and called stars, against true magnitude, and of the "

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from astrocnn.batch import Batch, to_device
+from astrocnn.datamodules.box_checks import flags, numbers
 from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.functional.average_precision import average_precision
 from astrocnn.functional.detections import Detections
+from astrocnn.functional.objects import touching
 from astrocnn.functional.source_matches import MatchedSources, match_scenes
 from astrocnn.functional.source_pairs import pairs_by_separation
 from astrocnn.functional.source_scores import summarise_objects
@@ -31,7 +33,7 @@ __all__ = ["DetectionJudge", "true_objects"]
 EXAMPLES = 6
 SHOWN = 3000  # points of a plot
 LOW_SCORE = 0.02  # from which on detections count for the average precision
-KEPT = ("number", "mag", "snr", "ignore", "scored", "blended")
+KEPT = ("number", "mag", "snr", "blended")
 
 
 class DetectionJudge(Judge):
@@ -64,7 +66,9 @@ class DetectionJudge(Judge):
                 there = true_objects(self.data, row)
                 there["ignore"] = batch["box_labels"][i, : len(there["x"])].numpy() < 0  # or in a gap
                 if "instances" in batch:
-                    there["iou"] = overlaps(labels, batch["instances"][i].numpy(), there)
+                    instances = batch["instances"][i].numpy()
+                    there["iou"] = overlaps(labels, instances, there)
+                    there.setdefault("blended", np.isin(there["number"], touching(instances)))
                 measured.append(ours)
                 true.append(there)
                 scenes.append(row)
@@ -217,14 +221,17 @@ def true_objects(data: BoxDataModule, row: int) -> dict[str, NDArray[Any]]:
     """
     table = data.objects_of(row)
     boxes = np.stack([np.asarray(table[name], np.float64) for name in ("x0", "y0", "x1", "y1")], 1)
-    columns: dict[str, Any] = {name: np.asarray(table[name]) for name in KEPT if name in table.colnames}
-    band = reference_band(data.spec)
-    if f"mag_{band}" in table.colnames:
-        columns["mag"] = np.asarray(table[f"mag_{band}"])
-    columns.setdefault("ignore", np.zeros(len(table), bool))
+    columns: dict[str, Any] = {name: numbers(table, name) for name in KEPT if name in table.colnames}
+    columns["ignore"] = flags(table, "ignore", unknown=False)
+    columns["scored"] = flags(table, "scored", unknown=True)
+    of_band = f"mag_{reference_band(data.spec)}"
+    if of_band in table.colnames and table[of_band].dtype.kind in "biuf":
+        columns["mag"] = numbers(table, of_band)
     named = {"x", "y"} <= set(table.colnames)
     for axis, name in enumerate("xy"):
-        columns[name] = np.asarray(table[name]) if named else (boxes[:, axis] + boxes[:, axis + 2]) / 2
-    values = [np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), np.nan) for name in data.box_values]
+        centre = (boxes[:, axis] + boxes[:, axis + 2]) / 2
+        given = numbers(table, name) if named else centre
+        columns[name] = np.where(np.isfinite(given), given, centre)
+    values = [numbers(table, name) for name in data.box_values]
     stacked = np.stack(values, 1) if values else np.zeros((len(table), 0))
     return columns | {"box": boxes, "label": np.asarray(table["_label"]) + 1, "values": stacked}

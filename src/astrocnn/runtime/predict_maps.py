@@ -17,7 +17,7 @@ from astrocnn import __version__
 from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
-from astrocnn.errors import ConfigError, DataError, choose
+from astrocnn.errors import ConfigError, DataError, choose, several
 from astrocnn.inference.map_planes import CLASS, MapPlanes
 from astrocnn.inference.mosaic import Grid, grid_of, predict_mosaic
 from astrocnn.inference.source_table import source_table
@@ -266,7 +266,7 @@ def list_sources(
     units = {f"UNIT{n}": unit for n, unit in enumerate(mosaic.units, start=1) if unit is not None}
     about = {name: card[0] for name, card in header.items()} | {"CLASSES": ",".join(planes.classes)} | units
     write_table(table, names.catalog, header=about)
-    print(f"{len(table)} sources in {names.catalog}, {names.regions}")
+    print(f"{several(len(table), 'source')} in {names.catalog}, {names.regions}")
 
 
 def write_instances(

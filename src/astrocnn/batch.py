@@ -46,7 +46,8 @@ class DataSpec:
     the files do not say, and so is the unit of a band in ``units`` (one a band). ``maps`` are the shapes of the maps
     that batches have beside the image, by their key: 'class_map', 'instances', 'target_image'; ``target_bands`` and
     ``target_units`` belong to the planes of the last. ``box_values`` are the names of the numbers that go with each
-    box, None where there are no boxes.
+    box, None where there are no boxes. ``targets`` are the keys of numbers that objects have to learn: 'redshift';
+    ``scalars`` are the names of further inputs.
     """
 
     bands: tuple[str, ...]
@@ -58,6 +59,8 @@ class DataSpec:
     target_bands: tuple[str, ...] = ()
     target_units: tuple[str | None, ...] = ()
     box_values: tuple[str, ...] | None = None
+    targets: tuple[str, ...] = ()
+    scalars: tuple[str, ...] = ()
 
     @property
     def truth(self) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ PARAMETERS = {
         ({"in_channels": 3, "n_outputs": 1000, "depth": 18}, 11_689_512),
         ({"in_channels": 3, "n_outputs": 1000, "depth": 34}, 21_797_672),
         ({"in_channels": 3, "n_outputs": 1000, "depth": 50}, 25_557_032),
+        # for CIFAR-10; the paper's 0.27 million, of which projections as shortcuts are 2,752
+        ({"in_channels": 3, "n_outputs": 10, "depth": 20}, 269_722 + 2_752),
     ],
     "unet": [
         (
@@ -62,6 +64,10 @@ PARAMETERS = {
     ],
     # segmentation_models.pytorch's Unet("resnet18") has 14,328,209, with a last convolution of 3×3
     "unet_timm": [({"in_channels": 3, "n_outputs": 1}, 14_328_209 - 16 * 9 + 16)],
+    "pasquet": [({"in_channels": 5, "n_outputs": 180, "n_scalars": 1}, 27_596_372)],  # Pasquet et al. 2019
+    "dcmdn": [
+        ({"in_channels": 5, "n_outputs": 15, "image_size": 16}, 4_757_907)
+    ],  # D'Isanto & Polsterer 2018
     # Redmon et al. 2016, figure 3
     "yolo": [
         (
@@ -183,6 +189,8 @@ def test_forward_and_backward(config):
 def test_outputs_are_raw(config):
     network, shape = build(config, n_outputs=16)
     network.eval()
+    with torch.no_grad():
+        [weights for weights in network.parameters() if weights.ndim > 1][-1].mul_(10)  # of the last layer
     outputs = network(20 * torch.randn(2, *shape))
     assert outputs.min() < 0  # neither a sigmoid nor a softmax nor a ReLU at the end
     assert outputs.max() > 1
@@ -199,6 +207,8 @@ def test_channels_last_is_the_same(config):
     network, shape = build(config)
     network.eval()
     images = torch.randn(2, *shape)
+    if images.ndim == 2:
+        pytest.skip("takes tables")
     expected = network(images)
     last = LAST[images.ndim - 2]
     result = network.to(memory_format=last)(images.to(memory_format=last))
@@ -234,6 +244,8 @@ def test_eval_is_deterministic_and_independent_of_the_batch(config):
 
 def test_least_size_is_named_and_enough(config):
     channels, *size = shape_of(config)
+    if not size:
+        pytest.skip("takes tables")
     least = build(config)[0].least_size
     network, shape = build(config, size=[least] * len(size))
     assert network(torch.randn(2, *shape)).shape == outputs_of(config, 2, 2, shape[1:])

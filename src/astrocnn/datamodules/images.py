@@ -15,8 +15,10 @@ class ImageDataModule(ObjectDataModule):
     Args:
         image_size: rows and columns in pixels.
         pixel_scale_arcsec: arcsec per pixel.
+        redshift: column whose values become ``redshift`` (B,) float32 of the batch, NaN where unknown.
+        scalars: columns of further inputs of each object, ``scalars`` (B, S) float32 of the batch: E(B−V), seeing.
 
-    None takes the files'; another value than theirs is an error. The others are those of
+    None of the size and the scale takes the files'; another value than theirs is an error. The others are those of
     :class:`~astrocnn.datamodules.objects.ObjectDataModule`.
     """
 
@@ -25,9 +27,13 @@ class ImageDataModule(ObjectDataModule):
         *,
         image_size: int | Sequence[int] | None = None,
         pixel_scale_arcsec: float | None = None,
+        redshift: str | None = None,
+        scalars: Sequence[str] = (),
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        self.targets = {} if redshift is None else {"redshift": redshift}
+        self.scalars = tuple(scalars)
         self.wanted |= {"image_size": image_size, "pixel_scale_arcsec": pixel_scale_arcsec}
 
     def filled(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from astrocnn.datamodules.catalog import (
     DUPLICATE_OF,
     Catalog,
     Objects,
+    Problem,
     join,
     read_catalog,
     with_our_columns,
@@ -38,7 +40,14 @@ from astrocnn.datamodules.refusals import (
 from astrocnn.datamodules.row_loaders import RowLoaders
 from astrocnn.datamodules.split_rule import Split, SplitRule, Splittable
 from astrocnn.datamodules.splits import SPLITS
-from astrocnn.datamodules.targets import check_targets, split_strata, target_values
+from astrocnn.datamodules.targets import (
+    check_targets,
+    scalar_values,
+    split_strata,
+    target_problems,
+    target_values,
+)
+from astrocnn.datamodules.training_rows import TrainingRows
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.datasets.source import Source
 from astrocnn.errors import ConfigError, DataError, listed
@@ -81,6 +90,10 @@ class ObjectDataModule(RowLoaders):
         spec: what :meth:`probe` found.
         targets: keys of the batch and the columns of numbers that they hold, {'redshift': 'z_spec'}; a subclass
             fills it. Without labels, the objects that have all of them are those to be split.
+        training_rows: which objects may train and how much each counts; a subclass may choose, and batches then have
+            ``weight`` (B,) float32.
+        scalars: columns that become ``scalars`` (B, S) of the batch; a subclass fills it.
+        learns: the key of the targets that a task learns; the objects are split by it and not by their labels.
         catalog: after :meth:`setup`, one row a usable object: ``id``, ``index``, ``ra``, ``dec`` (degrees),
             ``label`` (−1 unknown), ``split`` ('' none) and the table's own columns.
         parted: after :meth:`setup`, how the split came about; None where the objects cannot be split.
@@ -134,6 +147,8 @@ class ObjectDataModule(RowLoaders):
         self.columns = {"id": id, "label": label, "ra": ra, "dec": dec, "group": group, "split": split}
         self.wanted: dict[str, Any] = {"bands": bands, "n_bands": n_bands}
         self.targets: dict[str, str] = {}
+        self.scalars: tuple[str, ...] = ()
+        self.learns: str | None = None
         self.classes = None if classes is None else tuple(str(name) for name in classes)
         self.split_rule = SplitRule(
             by=split_by,
@@ -144,6 +159,7 @@ class ObjectDataModule(RowLoaders):
             sky_cell_deg=sky_cell_deg,
             skip=on_bad == "skip",
         )
+        self.training_rows = TrainingRows()
         self.duplicate_radius_arcsec = checked_radius(duplicate_radius_arcsec, group=group)
         self.seed, self.batch_size, self.num_workers, self.on_bad = seed, batch_size, num_workers, on_bad
         self.selections = {name: dict(bounds) for name, bounds in (selections or {}).items()}
@@ -173,7 +189,8 @@ class ObjectDataModule(RowLoaders):
             objects = join(self.source(catalog), catalog, columns=self.columns, classes=self.classes)
             self.split_rule.check(objects.table, self.table or "the set without data.catalog")
             refuse(objects.problems, skip=self.on_bad == "skip")
-            self.spec = find_spec(objects, wanted=self.wanted, skip=self.on_bad == "skip")
+            spec = find_spec(objects, wanted=self.wanted, skip=self.on_bad == "skip")
+            self.spec = replace(spec, targets=tuple(self.targets), scalars=self.scalars)
             self._objects = objects
         return self.spec
 
@@ -187,9 +204,22 @@ class ObjectDataModule(RowLoaders):
         }
 
     def require_labels(self) -> None:
-        """Raise a :class:`DataError` unless the objects can be trained on: labels, of at least two classes."""
-        if not self.spec.truth:
+        """Raise a :class:`DataError` unless the objects can be trained on: labels, of at least two classes, or
+        the numbers that the task learns.
+        """
+        if self.learns is not None:
+            refuse(self._unlearnable(), skip=self.on_bad == "skip")
+        elif not self.spec.truth:
             check_labels(self._joined, table=self.table, column=self.columns["label"])
+
+    def _unlearnable(self) -> list[Problem]:
+        """The objects without a number to learn, where a task learns one."""
+        if self.learns is None:
+            return []
+        objects, column = self._joined, self.targets[self.learns]
+        values = target_values(objects.table, {self.learns: column}, source=self.table)
+        check_targets(values, source=self.table)
+        return target_problems(objects, values[self.learns], key=self.learns, column=column)
 
     @property
     def _joined(self) -> Objects:
@@ -238,6 +268,12 @@ class ObjectDataModule(RowLoaders):
             problem(str(objects.ids[i]), objects.files.paths[objects.file[i]], reasons[int(row[i])])
             for i in np.flatnonzero(bad)
         ]
+        scalars = scalar_values(objects.table, self.scalars, source=self.table)
+        for i in np.flatnonzero(~np.isfinite(scalars).all(1) & ~bad):
+            name = self.scalars[int(np.argmin(np.isfinite(scalars[i])))]
+            files = objects.files.paths[objects.file[i]]
+            unread.append(problem(str(objects.ids[i]), files, f"no number in the column {name!r}"))
+        bad |= ~np.isfinite(scalars).all(1)
         refuse(unread, skip=self.on_bad == "skip")
         if bad.all():
             raise DataError(
@@ -252,8 +288,14 @@ class ObjectDataModule(RowLoaders):
             self._duplicates = self._find_duplicates(position, packed, row[keep])
             table[DUPLICATE_OF] = self._duplicates.first(ids)
         values = target_values(table, self.targets, source=self.table)
-        strata, classes = split_strata(labels, self.spec.classes, values, truth=self.spec.truth)
+        if self.learns is not None:
+            values[self.learns] = np.where(values[self.learns] >= 0, values[self.learns], np.nan)
+        known = labels if self.learns is None else np.full_like(labels, -1)
+        strata, classes = split_strata(known, self.spec.classes, values, truth=self.spec.truth)
         self.parted = self._part(Splittable(table, ids, strata, classes, position, self._reach()))
+        weight = None
+        if self.parted is not None:
+            self.parted, weight = self.training_rows(self.parted, table, self.table)
         ours = {
             "id": ids,
             "index": np.arange(len(keep)),
@@ -263,8 +305,13 @@ class ObjectDataModule(RowLoaders):
             "split": np.full(len(keep), "", dtype="U5") if self.parted is None else self.parted.names,
         }
         self.catalog = with_our_columns(table, ours)
-        self.skipped = skipped_table(objects.problems + unread)
+        unlearnable = self._unlearnable() if self.on_bad == "skip" else []
+        self.skipped = skipped_table(objects.problems + unread + unlearnable)
         self._values = {key: torch.from_numpy(column) for key, column in values.items()}
+        if weight is not None:
+            self._values["weight"] = torch.from_numpy(weight)
+        if self.scalars:
+            self._values["scalars"] = torch.from_numpy(scalars[keep])
         self._row, self._labels, self._packed = row[keep], torch.from_numpy(labels), packed
 
     def _part(self, objects: Splittable) -> Split | None:
@@ -317,16 +364,18 @@ class ObjectDataModule(RowLoaders):
         if split not in SPLITS:
             raise ConfigError(f"split={split!r} is not known; choose from {listed((*SPLITS, 'all'))}.")
         by_label = not (self.targets or self.spec.truth) or bool((self._labels >= 0).any())
+        by_label &= self.learns is None
         if by_label:
             self.require_labels()
         elif self.targets:
-            check_targets(self._values, source=self.table)
+            check_targets({key: self._values[key] for key in self.targets}, source=self.table)
         if self._no_split is not None:
             raise self._no_split
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             assert self.parted is not None
-            raise DataError(self.split_rule.why_empty(split, self.parted, size_option=self.size_option))
+            why = self.split_rule.why_empty(split, self.parted, size_option=self.size_option)
+            raise DataError(self.training_rows.why_empty(split) or why)
         if split == "train" and by_label:
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows
@@ -337,6 +386,11 @@ class ObjectDataModule(RowLoaders):
         self._ready()
         assert self._packed is not None
         return ReadObjects(self._packed, self._row, {"label": self._labels, **self._values})
+
+    def numbers(self) -> dict[str, NDArray[np.float32]]:
+        """The targets (N,) of every row of the catalogue, by their key in the batch, NaN where unknown."""
+        self._ready()
+        return {key: self._values[key].numpy() for key in self.targets}
 
     def valid_fraction(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The fraction of valid values (B,) of these rows."""

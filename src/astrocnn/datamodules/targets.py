@@ -1,16 +1,18 @@
 """Columns of numbers that a task shall learn, such as redshifts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from astrocnn.datamodules.catalog import Objects, Problem
+from astrocnn.datamodules.refusals import problem
 from astrocnn.errors import DataError
 from astrocnn.io.tables import column
 
-__all__ = ["check_targets", "split_strata", "target_values"]
+__all__ = ["check_targets", "scalar_values", "split_strata", "target_problems", "target_values"]
 
 Values = Mapping[str, NDArray[np.float32]]
 
@@ -51,6 +53,29 @@ def check_targets(values: Mapping[str, Any], *, source: object) -> None:
             f"training and testing need a {names}, but no object of {source} has one; choose another column "
             f"({', '.join(f'data.{key}=<column>' for key in values)})."
         )
+
+
+def target_problems(objects: Objects, values: NDArray[np.float32], *, key: str, column: str) -> list[Problem]:
+    """The objects of which a redshift (N,) cannot be learned, because it is none, or below 0."""
+    found = []
+    for i in np.flatnonzero(~(values >= 0)):
+        why = (
+            f"no {key} in the column {column!r}"
+            if np.isnan(values[i])
+            else f"a {key} below 0 in the column {column!r}"
+        )
+        found.append(problem(str(objects.ids[i]), objects.files.paths[objects.file[i]], why))
+    return found
+
+
+def scalar_values(table: Table, names: Sequence[str], *, source: object) -> NDArray[np.float32]:
+    """(N, S) float32: the columns that are inputs beside the image, NaN where unknown.
+
+    Raises:
+        DataError: a column is not there or holds no numbers.
+    """
+    columns = [target_values(table, {"scalars": name}, source=source)["scalars"] for name in names]
+    return np.stack(columns, axis=1) if columns else np.empty((len(table), 0), np.float32)
 
 
 def split_strata(

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,15 +15,20 @@ from astrocnn.datasets.features import find_errors, find_features
 from astrocnn.datasets.missing import check_magnitudes, known, sentinels
 from astrocnn.datasets.single import single
 from astrocnn.datasets.source import Match, Source, Words
-from astrocnn.errors import ConfigError, DataError
+from astrocnn.errors import ConfigError, DataError, listed
 from astrocnn.io.sample import Block, Sample, SampleInfo
 from astrocnn.io.tables import column
 
-__all__ = ["PhotometryTable"]
+__all__ = ["MagnitudeWarning", "PhotometryTable"]
 
 Array = NDArray[np.float64]
 ROWS_A_TASK = 65536
 LIMIT = "_limit"
+BRIGHT, FAINT = 10, 30  # between which the medians of a survey's magnitudes lie
+
+
+class MagnitudeWarning(UserWarning):
+    """Values that are hardly magnitudes."""
 
 
 class PhotometryTable(Source):
@@ -94,6 +100,7 @@ class PhotometryTable(Source):
         self._check()
 
     def _check(self) -> None:
+        medians: dict[str, float] = {}
         for names, option in ((self.features, "features"), (self.errors, "errors"), (self.limits, "limits")):
             for name in names or []:
                 values = self._numbers(name, f"data.{option}", slice(None))
@@ -103,6 +110,16 @@ class PhotometryTable(Source):
                         error = self.errors[self.features.index(name)]
                         good &= known(self._numbers(error, "data.errors", slice(None)), self.missing)
                     check_magnitudes(name, values, good, self.path)
+                    if good.any():
+                        medians[name] = float(np.median(values[good]))
+        if medians and not any(BRIGHT <= median <= FAINT for median in medians.values()):
+            told = listed([f"{name} {median:.4g}" for name, median in medians.items()], most=6)
+            warnings.warn(
+                f"{self.path}: no feature has a median between {BRIGHT} and {FAINT}, as magnitudes have (medians: "
+                f"{told}); check data.features, or say data.quantity=flux.",
+                category=MagnitudeWarning,
+                stacklevel=2,
+            )
         if self.extinction is not None:
             self._numbers(self.extinction, "data.extinction", slice(None))
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ __all__ = [
     "sides",
     "sides_of_at_least",
     "whole_maps",
+    "with_scalars",
 ]
 
 AXES = {2: ("images", "H, W", "pixels"), 3: ("volumes", "D, H, W", "voxels")}
@@ -87,6 +89,25 @@ def check_size(images: Tensor, size: tuple[int, int], *, network: str) -> None:
             f"this {network} was built for images of {size[0]}×{size[1]} pixels and got {height}×{width}; "
             f"crop the images, or build it with image_size=[{height},{width}] and train it anew."
         )
+
+
+def with_scalars(features: Tensor, scalars: Tensor | None, n_scalars: int, *, network: str) -> Tensor:
+    """Features (B, n) and further numbers of each object (B, S), side by side; without any given, these are 0, which
+    is their mean.
+
+    Raises:
+        ConfigError: another number of them.
+    """
+    if not n_scalars:
+        return features
+    if scalars is None:
+        scalars = features.new_zeros(len(features), n_scalars)
+    if scalars.shape != (len(features), n_scalars):
+        raise ConfigError(
+            f"{network} takes scalars of shape ({len(features)}, {n_scalars}) and got {tuple(scalars.shape)}; give "
+            f"{n_scalars} for each object (data.scalars)."
+        )
+    return torch.cat([features, scalars.to(features.dtype)], dim=1)
 
 
 def convolutions(

@@ -10,7 +10,7 @@ from astrocnn.batch import DataSpec
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.errors import ConfigError
 from astrocnn.io.flux_units import same_unit
-from astrocnn.runtime.build import build_data, plain, set_values
+from astrocnn.runtime.build import build_data, plain, set_values, task_class_of
 from astrocnn.runtime.checkpoint import read_record
 
 __all__ = ["attach", "uses_own_data"]
@@ -37,7 +37,7 @@ def attach(cfg: DictConfig, saved: DictConfig) -> ObjectDataModule:
             )
     if batch_size is not None:
         set_values(cfg, {"data.batch_size": batch_size})
-    datamodule, spec = build_data(cfg)
+    datamodule, spec = build_data(cfg, task_class_of(saved))
     trained = list(saved.data.bands)
     if list(spec.bands) != trained:
         raise ConfigError(

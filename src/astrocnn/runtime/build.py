@@ -20,7 +20,16 @@ from astrocnn.networks.blocks import whole_maps
 from astrocnn.runtime.option_types import check_types
 from astrocnn.tasks.base import BaseTask
 
-__all__ = ["build", "build_data", "build_task", "instantiated", "plain", "set_values", "training_sample"]
+__all__ = [
+    "build",
+    "build_data",
+    "build_task",
+    "instantiated",
+    "plain",
+    "set_values",
+    "task_class_of",
+    "training_sample",
+]
 
 SAMPLE = 1024  # training objects behind sky level and noise, fewer where they are large
 SAMPLE_VALUES = 2**26
@@ -69,14 +78,18 @@ def set_values(config: DictConfig, values: dict[str, Any]) -> None:
             OmegaConf.update(config, name, value, force_add=True)
 
 
-def build_data(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
-    """The datamodule, probed; what the files say is written into ``cfg.data``.
+def build_data(cfg: DictConfig, task: type[BaseTask] | None = None) -> tuple[ObjectDataModule, DataSpec]:
+    """The datamodule, probed; what the files say is written into ``cfg.data``. The ``task`` is that of ``cfg`` where no
+    other is given.
 
     Raises:
         AstrocnnError: the files, the table or the options do not fit.
     """
     check_options(cfg.data, "data")
     datamodule: ObjectDataModule = instantiated(cfg.data, "data")
+    learns = (task or task_class_of(cfg)).learns
+    if learns in datamodule.targets:
+        datamodule.learns = learns
     spec = datamodule.probe()
     set_values(cfg, {f"data.{key}": value for key, value in datamodule.filled().items() if key in cfg.data})
     return datamodule, spec
@@ -113,6 +126,7 @@ def build(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     if not any(word.startswith("task=") for word in typed()):  # the data have the first word on another task
         check_loss(cfg)
     datamodule, spec = build_data(cfg)
+    task_class_of(cfg).check_data(spec)
     datamodule.require_labels()
     fit_task(cfg, spec)
     tell_of_masks(cfg, spec)
@@ -171,19 +185,24 @@ def check_loss(cfg: DictConfig) -> None:
 def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
     """Set the number of outputs and run the network once without memory or arithmetic (meta device)."""
     task_class = task_class_of(cfg)
-    n_outputs = task_class.n_outputs(spec)
+    parts = {"pdf": instantiated(cfg.pdf, f"pdf={choice('pdf')}")} if "pdf" in cfg.task else {}
+    n_outputs = task_class.n_outputs(spec, **parts)
     if cfg.task.n_outputs not in (None, n_outputs):
         raise ConfigError(
             f"task.n_outputs={cfg.task.n_outputs}, but these data need {n_outputs}; leave it null."
         )
     cfg.task.n_outputs = n_outputs
+    if "n_scalars" in cfg.task:
+        cfg.task.n_scalars = len(spec.scalars)
     check_loss(cfg)
     task_class.check_network(class_of(cfg.model), spec)
-    check_forward(cfg, spec, task_class)
+    check_forward(cfg, spec, task_class, task_class.output_shape(spec, **parts))
     check_options(cfg.task, "task")
 
 
-def check_forward(cfg: DictConfig, spec: DataSpec, task_class: type[BaseTask]) -> None:
+def check_forward(
+    cfg: DictConfig, spec: DataSpec, task_class: type[BaseTask], expected: tuple[int | None, ...]
+) -> None:
     """One forward pass of a batch of two on the meta device must give what the task expects; one of the parts of
     images on which is trained must be possible.
     """
@@ -209,7 +228,7 @@ def check_forward(cfg: DictConfig, spec: DataSpec, task_class: type[BaseTask]) -
             raise ConfigError(
                 f"{pair} do not go together: an object is {size}, the network was made for {wants} ({error})."
             ) from error
-        given, expected = tuple(output.shape[1:]), task_class.output_shape(spec)
+        given = tuple(output.shape[1:])
         if remedy := misfit(cfg, given, expected, spec, task_class):
             raise ConfigError(
                 f"{pair} do not go together: the network gives {outputs_of(given)} for an object of {size}, the "

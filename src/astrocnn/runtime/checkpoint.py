@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from astrocnn.errors import RunError, listed
+from astrocnn.errors import ConfigError, RunError, listed
 from astrocnn.runtime.build import build_task, plain, set_values
 from astrocnn.runtime.trust import check_targets
 from astrocnn.tasks.base import BaseTask
@@ -100,7 +100,13 @@ def start_from(task: BaseTask, run: str | Path) -> str:
 
 
 def load(
-    run: str | Path, *, checkpoint: str | None = None, device: str = "cpu", trust: Iterable[str] = ()
+    run: str | Path,
+    *,
+    checkpoint: str | None = None,
+    device: str = "cpu",
+    trust: Iterable[str] = (),
+    ensemble: Iterable[str | Path] = (),
+    dropout_samples: int | None = None,
 ) -> BaseTask:
     """The trained task of a run, ready to predict.
 
@@ -109,23 +115,66 @@ def load(
         checkpoint: 'best' or 'last'; None takes the best there is.
         device: where the task shall run.
         trust: packages beyond astrocnn, torch, torchvision and timm whose classes the run may build.
+        ensemble: further runs of task=photoz, on the same bands, whose densities are mixed with this one's.
+        dropout_samples: of task=photoz, passes with dropout at work that a prediction mixes; None takes the run's.
 
     Returns:
-        The task in evaluation mode; ``task(images)`` gives calibrated probabilities.
+        The task in evaluation mode; ``task(images)`` gives calibrated probabilities, or densities over redshift. Those
+        of an ensemble and of ``dropout_samples`` are not recalibrated: the run's recalibration is of its own densities.
 
     Raises:
         RunError: the run is incomplete, damaged, or wants to build what is not trusted.
+        ConfigError: runs that cannot be mixed.
     """
     config = read_config(run)
     check_targets(plain(config.task), trust=trust)
     path = Path(run) / "checkpoints" / f"{checkpoint}.ckpt" if checkpoint else best_checkpoint(run)
     weights = read_checkpoint(path)
     set_values(config, {"task.compile": False})
+    ensemble = list(ensemble)
+    if (ensemble or dropout_samples is not None) and "dropout_samples" not in config.task:
+        raise ConfigError(
+            f"the run in {run} is none of task=photoz, which ensemble and dropout_samples are for; leave them out."
+        )
+    if dropout_samples is not None:
+        set_values(config, {"task.dropout_samples": dropout_samples})
     if config.model.get("weights"):  # which the checkpoint's replace; their file may have moved
         set_values(config, {"model.weights": None})
-    task = build_task(config)
+    task: Any = build_task(config)
     try:
         task.load_state_dict(weights["state_dict"])
     except (KeyError, RuntimeError) as error:
         raise RunError(f"{path} does not fit the network in {run}/config.yaml: {error}") from error
-    return task.to(device).eval()
+    if dropout_samples is not None:
+        task.recalibration.reset()
+    if ensemble:
+        others = {
+            str(other): load(other, device=device, trust=trust, dropout_samples=dropout_samples)
+            for other in ensemble
+        }
+        mix(task, config, others)
+    loaded: BaseTask = task.to(device).eval()
+    return loaded
+
+
+def mix(task: Any, config: DictConfig, others: dict[str, Any]) -> None:
+    """Have a task mix its densities with those of others, by the names of their runs.
+
+    Raises:
+        ConfigError: they are of other bands or another kind.
+    """
+    for run, other in others.items():
+        theirs = list(read_config(run).data.bands)
+        if theirs != list(config.data.bands):
+            raise ConfigError(
+                f"ensemble: {run} was trained on bands {theirs}, and the run itself on {list(config.data.bands)}; mix "
+                "runs of the same bands."
+            )
+        kind = getattr(getattr(other, "pdf", None), "description", None)
+        if kind != task.pdf.description:
+            raise ConfigError(
+                f"ensemble: {run} has not the same kind of densities as the run itself; mix runs of one pdf=... with "
+                "the same options."
+            )
+    task.members = list(others.values())
+    task.recalibration.reset()

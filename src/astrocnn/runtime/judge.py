@@ -29,6 +29,7 @@ JUDGES = {  # by what a task says that its report is of
     "classification": ("astrocnn.runtime.judge_classification", "ClassificationJudge"),
     "segmentation": ("astrocnn.runtime.judge_segmentation", "SegmentationJudge"),
     "detection": ("astrocnn.runtime.judge_detection", "DetectionJudge"),
+    "photoz": ("astrocnn.runtime.judge_photoz", "PhotozJudge"),
     "image_to_image": ("astrocnn.runtime.judge_images", "ImageJudge"),
 }
 
@@ -116,6 +117,10 @@ class Judge(ABC):
             said: what the task says of it, where that is known.
             prevalence: of the classes, where probabilities shall hold; None keeps that of the training set.
         """
+
+    def keep(self, folder: Path, judged: Judged) -> None:
+        """Write into ``folder`` what is kept of the report's split beside tables and figures."""
+        del folder, judged
 
     @abstractmethod
     def show(self, path: Path, judged: Judged, about: About) -> None:

@@ -97,6 +97,8 @@ def run(cfg: DictConfig, folder: Path) -> float | None:
     task.prepare(training_sample(datamodule, cfg.seed), bands=spec.bands)
     if counts is not None:
         task.get_buffer("prior").copy_(torch.from_numpy(counts / counts.sum()))
+    for note in task.notes(datamodule.numbers()):
+        print(f"warning: {note}", flush=True)
     last = folder / "checkpoints" / "last.ckpt"
     if cfg.get("start_from") and not last.is_file():
         print(start_from(task, cfg.start_from))

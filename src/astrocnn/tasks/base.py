@@ -1,7 +1,7 @@
 """What every task does: the three steps, the optimiser, and reproducible randomness."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = ["BaseTask"]
 
 LOSSES = {  # by what they read: names of loss=, files of configs/loss
     "label": "cross_entropy",
+    "redshift": "nll, crps, nll_crps or pinball",
     "class_map": "pixel_cross_entropy, focal, dice, cross_entropy_dice, focal_dice or morpheus",
     "target_image": "l1, l2, huber or binary_cross_entropy",
     "dense": "dense_boxes",
@@ -132,6 +133,10 @@ class BaseTask(pl.LightningModule, ABC):
                 )
 
     @staticmethod
+    def check_data(data: DataSpec) -> None:
+        """Raise a :class:`DataError` where data have not what the task learns."""
+
+    @staticmethod
     def check_network(network: Any, data: DataSpec) -> None:
         """Raise a :class:`DataError` where a class of networks learns from what the data have not."""
 
@@ -148,6 +153,11 @@ class BaseTask(pl.LightningModule, ABC):
             bands: names, for messages.
         """
         self.normalize.fit(sample["image"], sample["valid"], bands=bands)
+
+    def notes(self, targets: Mapping[str, np.ndarray]) -> Iterable[str]:
+        """What is to be said of the numbers (N,) to be learned, by their keys in the batch, before it is begun."""
+        del targets
+        return ()
 
     def freeze_parts(self, parts: Sequence[str]) -> None:
         """Leave parts of the network as they are: no gradients, and no new statistics of batch normalisation.

@@ -10,7 +10,7 @@ from astrocnn.errors import ConfigError, choose, listed
 from astrocnn.functional.boxes import clip_boxes, visible_fraction
 from astrocnn.transforms.geometric import dihedral_views, random_affine, random_crops, random_dihedral
 from astrocnn.transforms.instrument import blur, drop_bands
-from astrocnn.transforms.photometric import add_noise, scale_bands
+from astrocnn.transforms.photometric import add_errors, add_noise, scale_bands
 
 __all__ = ["Augment"]
 
@@ -28,6 +28,7 @@ class Augment:
         zoom: least and greatest magnification; [1, 1] leaves the size.
         shift_pix: greatest shift in x and y, in pixels; not an integer, so that it resamples.
         noise: greatest deviation of added white noise, in units of the bands' noise.
+        errors: deviation of noise added to every value, in units of its own error; for data with a variance.
         zero_point_mag: deviation of a random change of every band's zero-point, in magnitudes.
         blur_pix: greatest σ of a Gaussian that widens the point-spread function, drawn for each band, in pixels.
         band_dropout: probability of losing a band, so that the network does not rely on any; one is always left.
@@ -49,6 +50,7 @@ class Augment:
         zoom: Sequence[float] = (1.0, 1.0),
         shift_pix: float = 0.0,
         noise: float = 0.0,
+        errors: float = 0.0,
         zero_point_mag: float = 0.0,
         blur_pix: float = 0.0,
         band_dropout: float = 0.0,
@@ -68,6 +70,7 @@ class Augment:
         amounts = {
             "shift_pix": shift_pix,
             "noise": noise,
+            "errors": errors,
             "zero_point_mag": zero_point_mag,
             "blur_pix": blur_pix,
             "band_dropout": band_dropout,
@@ -78,6 +81,7 @@ class Augment:
         if band_dropout >= 1:
             raise ConfigError(f"augment.band_dropout={band_dropout} loses every band; give less than 1.")
         self.shift_pix, self.noise, self.zero_point_mag = shift_pix, noise, zero_point_mag
+        self.errors = errors
         self.blur_pix, self.band_dropout = blur_pix, band_dropout
         if crops < 1 or (crop_pix is not None and crop_pix < 1) or (crops > 1 and crop_pix is None):
             raise ConfigError(
@@ -114,6 +118,8 @@ class Augment:
             batch = scale_bands(batch, zero_point_mag=self.zero_point_mag)
         if self.noise:
             batch = add_noise(batch, fraction=self.noise, noise=noise)
+        if self.errors:
+            batch = add_errors(batch, factor=self.errors)
         if self.band_dropout:
             batch = drop_bands(batch, probability=self.band_dropout)
         return batch

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from astrocnn.batch import Batch
+from astrocnn.errors import DataError
 
-__all__ = ["add_noise", "scale_bands"]
+__all__ = ["add_errors", "add_noise", "scale_bands"]
 
 
 def add_noise(batch: Batch, *, fraction: float, noise: Tensor) -> Batch:
@@ -24,6 +25,27 @@ def add_noise(batch: Batch, *, fraction: float, noise: Tensor) -> Batch:
     if "variance" in batch:
         result["variance"] = batch["variance"] + sigma.square()
     return result
+
+
+def add_errors(batch: Batch, *, factor: float) -> Batch:
+    """Add normal deviates of ``factor`` times each value's own error: the object, observed once more.
+
+    Args:
+        batch: with ``image``, ``valid`` and ``variance`` of one shape, images or rows of a table; the variance stays,
+            so that the errors are those that a network will meet.
+        factor: 1 for as much noise again as there is.
+
+    Raises:
+        DataError: there is no variance.
+    """
+    if "variance" not in batch:
+        raise DataError(
+            f"augment.errors={factor} needs the errors of the values; name them (data.errors=... of tables, "
+            "data.variance of images), or set augment.errors=0."
+        )
+    image, valid = batch["image"], batch["valid"]
+    noise = factor * batch["variance"].sqrt() * torch.randn_like(image)
+    return batch | {"image": torch.where(valid, image + noise, image)}
 
 
 def scale_bands(batch: Batch, *, zero_point_mag: float) -> Batch:

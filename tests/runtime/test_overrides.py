@@ -22,8 +22,8 @@ Command = Callable[..., int]
         (
             "data=cutout",
             "data=cutout is not known; choose from baryons, cutouts, detection_boxes, galaxy_pairs, image_pairs, "
-            "lenses, light_curves, mosaic, photoz_table, resolved_galaxies, scenes_detection, scenes_segmentation, "
-            "segmentation_maps, spectra, table, tiles, volume_pairs. "
+            "lenses, light_curves, mosaic, photoz, photoz_table, resolved_galaxies, scenes_detection, "
+            "scenes_segmentation, segmentation_maps, spectra, table, tiles, volume_pairs. "
             "Did you mean data=cutouts?"),
         ("data=cutouts data.bands=g,r", "data.bands=g,r are several values; write a list as 'data.bands=[g,r]'"),
         ("data=cutouts data.images=a.fits b.fits", "'b.fits' is no option=value; a pattern without quotes"),

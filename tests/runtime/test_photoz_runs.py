@@ -18,7 +18,13 @@ from astrocnn.io.tables import read_table
 from astrocnn.paths import config_dir
 
 Command = Callable[..., int]
-QUICK = ["trainer=cpu", "trainer.precision=32-true", "logger=csv", "evaluation.n_bootstrap=20"]
+QUICK = [
+    "trainer=cpu",
+    "trainer.precision=32-true",
+    "logger=csv",
+    "evaluation.n_bootstrap=20",
+    "task.recalibration=none",
+]
 N = 300
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from astrocnn.errors import ConfigError
-from astrocnn.simulate.templates import BANDS, TYPES, Colours, igm_transmission, to_mag
+from astrocnn.simulate.templates import BANDS, TYPES, Colours, calzetti, igm_transmission, to_mag
 
 
 def _galsim_mag(kind: str, redshift: float, band: str) -> float:
@@ -54,6 +54,32 @@ def test_madau_mean_decrement_at_redshift_three_and_a_half() -> None:
     # D_A over 105 to 117 nm at rest; Madau (1995), figure 1 and the quasars of Schneider et al. (1991): 0.3 to 0.5.
     wave = np.linspace(105.0, 117.0, 200) * 4.5
     assert 1 - igm_transmission(wave, 3.5).mean() == pytest.approx(0.38, abs=0.03)
+
+
+def test_calzetti_attenuation() -> None:
+    # R_V at V; A(1600) = 9.97 E(B-V) and A(B) - A(V) = E(B-V), as Calzetti et al. (2000) give them, rounded.
+    k = calzetti(np.array([550.0, 160.0, 440.0, 2200.0, 3000.0]))
+    assert k[0] == pytest.approx(4.05, abs=0.01)
+    assert k[1] == pytest.approx(9.97, abs=0.03)
+    assert k[2] - k[0] == pytest.approx(1.04, abs=0.05)
+    assert k[3] == k[4] == pytest.approx(0.37, abs=0.02)
+    edge = calzetti(np.array([629.99, 630.01]))  # the two pieces meet within their rounding
+    assert edge[0] == pytest.approx(edge[1], abs=0.03)
+
+
+@pytest.mark.parametrize("dust", [-0.15, 0.25])
+def test_colours_through_dust_are_those_of_galsim(dust: float) -> None:
+    redshift, bands = 0.6, ("g", "r", "i", "z", "y")
+    rest = galsim.SED("CWW_Im_ext.sed", "Ang", "flambda")
+    wave = np.linspace(300.0, 1105.0, 20000)
+    photons = rest(wave / (1 + redshift)) * 10 ** (-0.4 * dust * calzetti(wave / (1 + redshift)))
+    seen = galsim.SED(galsim.LookupTable(wave, photons, "linear"), "nm", "fphotons")
+    expected = [
+        seen.calculateMagnitude(galsim.Bandpass(f"LSST_{b}.dat", "nm").withZeropoint("AB")) for b in bands
+    ]
+    flux = Colours(bands).galaxy(np.array([3.0]), np.array([redshift]), np.array([20.0]), np.array([dust]))
+    mags = to_mag(flux[0])
+    assert mags - mags[2] == pytest.approx(np.array(expected) - expected[2], abs=0.015)
 
 
 def test_hot_stars_are_blue_and_flux_is_as_asked() -> None:

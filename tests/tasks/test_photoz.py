@@ -78,7 +78,7 @@ def test_columns_of_a_prediction() -> None:
     said, pdf = task.predict(batch), task.predicted(batch)
     assert set(said) == {
         "z_mean", "z_mode", "z_median", "z_q025", "z_q16", "z_q84", "z_q975", "pdf_weight", "pdf_mean",
-        "pdf_sigma",
+        "pdf_sigma", "z_low68", "z_high68", "z_low95", "z_high95",
     }  # fmt: skip
     assert all(values.dtype is torch.float32 and len(values) == 5 for values in said.values())
     for name, level in (("z_q025", 0.025), ("z_q975", 0.975)):

@@ -47,6 +47,7 @@ from astrocnn.datamodules.targets import (
     target_problems,
     target_values,
 )
+from astrocnn.datamodules.training_rows import TrainingRows
 from astrocnn.datasets.packed import PackedArray, pack
 from astrocnn.datasets.source import Source
 from astrocnn.errors import ConfigError, DataError, listed
@@ -89,6 +90,8 @@ class ObjectDataModule(RowLoaders):
         spec: what :meth:`probe` found.
         targets: keys of the batch and the columns of numbers that they hold, {'redshift': 'z_spec'}; a subclass
             fills it. Without labels, the objects that have all of them are those to be split.
+        training_rows: which objects may train and how much each counts; a subclass may choose, and batches then have
+            ``weight`` (B,) float32.
         scalars: columns that become ``scalars`` (B, S) of the batch; a subclass fills it.
         learns: the key of the targets that a task learns; the objects are split by it and not by their labels.
         catalog: after :meth:`setup`, one row a usable object: ``id``, ``index``, ``ra``, ``dec`` (degrees),
@@ -156,6 +159,7 @@ class ObjectDataModule(RowLoaders):
             sky_cell_deg=sky_cell_deg,
             skip=on_bad == "skip",
         )
+        self.training_rows = TrainingRows()
         self.duplicate_radius_arcsec = checked_radius(duplicate_radius_arcsec, group=group)
         self.seed, self.batch_size, self.num_workers, self.on_bad = seed, batch_size, num_workers, on_bad
         self.selections = {name: dict(bounds) for name, bounds in (selections or {}).items()}
@@ -289,6 +293,9 @@ class ObjectDataModule(RowLoaders):
         known = labels if self.learns is None else np.full_like(labels, -1)
         strata, classes = split_strata(known, self.spec.classes, values, truth=self.spec.truth)
         self.parted = self._part(Splittable(table, ids, strata, classes, position, self._reach()))
+        weight = None
+        if self.parted is not None:
+            self.parted, weight = self.training_rows(self.parted, table, self.table)
         ours = {
             "id": ids,
             "index": np.arange(len(keep)),
@@ -301,6 +308,8 @@ class ObjectDataModule(RowLoaders):
         unlearnable = self._unlearnable() if self.on_bad == "skip" else []
         self.skipped = skipped_table(objects.problems + unread + unlearnable)
         self._values = {key: torch.from_numpy(column) for key, column in values.items()}
+        if weight is not None:
+            self._values["weight"] = torch.from_numpy(weight)
         if self.scalars:
             self._values["scalars"] = torch.from_numpy(scalars[keep])
         self._row, self._labels, self._packed = row[keep], torch.from_numpy(labels), packed
@@ -365,7 +374,8 @@ class ObjectDataModule(RowLoaders):
         rows = np.flatnonzero(np.asarray(self.catalog["split"]) == split)
         if not len(rows):
             assert self.parted is not None
-            raise DataError(self.split_rule.why_empty(split, self.parted, size_option=self.size_option))
+            why = self.split_rule.why_empty(split, self.parted, size_option=self.size_option)
+            raise DataError(self.training_rows.why_empty(split) or why)
         if split == "train" and by_label:
             check_training_classes(self._labels[rows].numpy(), self.spec.classes)
         return rows

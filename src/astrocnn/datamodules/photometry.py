@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from astrocnn.datamodules.catalog import Catalog, read_catalog
 from astrocnn.datamodules.objects import ObjectDataModule
+from astrocnn.datamodules.training_rows import TrainingRows
 from astrocnn.datasets.photometry import PhotometryTable
 from astrocnn.datasets.source import Source
 from astrocnn.errors import DataError
@@ -23,6 +24,10 @@ class PhotometryDataModule(ObjectDataModule):
         features, errors, quantity, missing, max_error, limits, extinction, extinction_coefficients: see
             :class:`~astrocnn.datasets.photometry.PhotometryTable`.
         redshift: column whose values become ``redshift`` (B,) float32 of the batch, NaN where unknown.
+        train_where: column of true/false: only such objects train and validate, and all test.
+        reweight: magnitudes in which the objects that train are weighted to be distributed as all of the table; their
+            weights become ``weight`` (B,) float32 of the batch.
+            See :class:`~astrocnn.datamodules.training_rows.TrainingRows`.
 
     The others are those of :class:`~astrocnn.datamodules.objects.ObjectDataModule`; ``bands`` are the features.
     """
@@ -50,6 +55,8 @@ class PhotometryDataModule(ObjectDataModule):
         extinction: str | None = None,
         extinction_coefficients: str | Mapping[str, float] | Sequence[float] | None = None,
         redshift: str | None = None,
+        train_where: str | None = None,
+        reweight: Sequence[str] | str | None = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
@@ -64,6 +71,7 @@ class PhotometryDataModule(ObjectDataModule):
             "extinction_coefficients": extinction_coefficients,
         }
         self.targets = {} if redshift is None else {"redshift": redshift}
+        self.training_rows = TrainingRows(train_where, reweight)
 
     def read_catalog(self) -> Catalog | None:
         """The table."""

@@ -40,7 +40,7 @@ class Split:
     """Who is where: ``names`` (N,) are 'train', 'val', 'test' or ''; ``rule`` says in words how they came about.
 
     ``overlapping`` (N,) bool were taken out since their cutouts overlap those of another part; ``unplaced``
-    (N,) bool have a label but no position to be split by.
+    (N,) bool have a label but no position to be split by; ``kept_out`` (N,) bool may not train (data.train_where).
     """
 
     by: str
@@ -48,6 +48,7 @@ class Split:
     names: Strings
     overlapping: NDArray[np.bool_]
     unplaced: NDArray[np.bool_]
+    kept_out: NDArray[np.bool_]
 
 
 class SplitRule:
@@ -164,7 +165,8 @@ class SplitRule:
         overlapping = np.zeros(len(names), np.bool_)
         overlapping[chosen] = sky_split.overlapping(names[chosen], position, reach_arcsec=reach)
         rule = f"by sky: {n_cells} HEALPix cells of {width} (nside {nside}), each on one side"
-        return Split("sky", rule, np.where(overlapping, "", names), overlapping, unplaced)
+        nobody = np.zeros(len(names), np.bool_)
+        return Split("sky", rule, np.where(overlapping, "", names), overlapping, unplaced, nobody)
 
     def _refuse_sky(
         self, objects: Splittable, unplaced: NDArray[np.bool_], chosen: NDArray[np.int64]
@@ -220,7 +222,7 @@ class SplitRule:
 
 def _split(by: str, rule: str, names: Strings) -> Split:
     nobody = np.zeros(len(names), np.bool_)
-    return Split(by, rule, names, nobody, nobody)
+    return Split(by, rule, names, nobody, nobody, nobody)
 
 
 RULES: dict[str, Callable[[SplitRule, Splittable], Split]] = {

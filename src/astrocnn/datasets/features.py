@@ -3,12 +3,18 @@
 import re
 from collections.abc import Sequence
 
+import numpy as np
+from astropy.table import Column, Table
+from numpy.typing import NDArray
+
+from astrocnn.datasets.missing import known, sentinels
 from astrocnn.errors import DataError, listed
 
-__all__ = ["find_errors", "find_features"]
+__all__ = ["find_errors", "find_features", "magnitude_and_colour"]
 
 BANDS = (*("FUV", "NUV"), *"uUBgGVrRiIzZyYJHK", *("Ks", "W1", "W2", "W3", "W4"))
 """In the order of wavelength, in which features found by name stand."""
+COLOURS = (("g", "i"), ("g", "z"), ("r", "z"), ("g", "r"))
 ERRORS = re.compile(r"err|sigma|unc|ivar|std|^e_|_e$|flag|quality", re.IGNORECASE)
 WORDS = {"magnitude": re.compile("mag", re.IGNORECASE), "flux": re.compile("flux", re.IGNORECASE)}
 ANY = "|".join(sorted(BANDS, key=len, reverse=True))
@@ -16,7 +22,12 @@ WORD = re.compile(f"({ANY})|({ANY})(?i:mag|flux)|(?i:mag|flux)({ANY})")  # g, gm
 
 
 def find_features(
-    wanted: Sequence[str] | str | None, columns: Sequence[str], *, quantity: str, source: object
+    wanted: Sequence[str] | str | None,
+    columns: Sequence[str],
+    *,
+    quantity: str,
+    source: object,
+    option: str = "data.features",
 ) -> list[str]:
     """The columns that are features.
 
@@ -26,12 +37,14 @@ def find_features(
         columns: those of the table.
         quantity: 'magnitude' or 'flux': what such names contain.
         source: the table, for messages.
+        option: which option asks for them.
 
     Raises:
         DataError: a pattern matches nothing, or no family is found, or two that are equally large.
     """
     if wanted is None:
-        return _largest_family(columns, quantity, source)
+        family = _largest_family(columns, quantity, source)
+        return [family[band] for band in _by_wavelength(family)]
     if not isinstance(wanted, str):
         return [str(name) for name in wanted]
     if "*" not in wanted:
@@ -39,7 +52,7 @@ def find_features(
     matched = _matched(wanted, columns)
     if not matched:
         raise DataError(
-            f"no column of {source} matches data.features={wanted!r} (* stands for letters and digits, not for "
+            f"no column of {source} matches {option}={wanted!r} (* stands for letters and digits, not for "
             f"'_'); its columns are {listed(columns, most=30)}."
         )
     return [matched[band] for band in _by_wavelength(matched)]
@@ -95,6 +108,33 @@ def find_errors(
     return [matched[str(band)] for band in bands]
 
 
+def magnitude_and_colour(table: Table, preferred: Sequence[str] = ()) -> dict[str, NDArray[np.float64]]:
+    """A magnitude and a colour (N,) by their names, NaN where not measured: i and g − i, or the bands that there are.
+
+    The columns are those whose names differ in the band alone, as mag_g and mag_r; nothing where there are none.
+
+    Args:
+        table: of N objects.
+        preferred: names of columns among which is looked first.
+    """
+    for names in ([name for name in preferred if name in table.colnames], table.colnames):
+        try:
+            family = _largest_family(names, "magnitude", "the table")
+        except DataError:
+            continue
+        bands = _by_wavelength(family)
+        middle = next((band for band in "irz" if band in family), bands[len(bands) // 2])
+        blue, red = next((pair for pair in COLOURS if set(pair) <= set(family)), (bands[0], bands[-1]))
+        values = {band: _measured(table[family[band]]) for band in (middle, blue, red)}
+        return {family[middle]: values[middle], f"{blue} − {red}": values[blue] - values[red]}
+    return {}
+
+
+def _measured(column: Column) -> NDArray[np.float64]:
+    values = np.ma.filled(np.ma.asarray(column).astype(np.float64), np.nan)
+    return np.where(known(values, sentinels("magnitude", None)), values, np.nan)
+
+
 def _matched(pattern: str, columns: Sequence[str]) -> dict[str, str]:
     """{what * stands for: column}, in the table's order."""
     expression = re.compile("([A-Za-z0-9]+)".join(re.escape(part) for part in pattern.split("*", 1)))
@@ -128,7 +168,8 @@ def _bands_in(name: str) -> list[tuple[str, str]]:
     return found
 
 
-def _largest_family(columns: Sequence[str], quantity: str, source: object) -> list[str]:
+def _largest_family(columns: Sequence[str], quantity: str, source: object) -> dict[str, str]:
+    """{band: column}."""
     families: dict[str, dict[str, str]] = {}
     for name in columns:
         if not ERRORS.search(name) and (name in BANDS or WORDS[quantity].search(name)):
@@ -143,5 +184,4 @@ def _largest_family(columns: Sequence[str], quantity: str, source: object) -> li
             f"mag_g and mag_r, {found}; name them with data.features=[...] or data.features='mag_*'; its columns "
             f"are {listed(columns, most=30)}."
         )
-    members = max(families.values(), key=len)
-    return [members[band] for band in _by_wavelength(members)]
+    return max(families.values(), key=len)

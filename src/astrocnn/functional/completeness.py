@@ -11,7 +11,7 @@ from astrocnn.functional.bootstrap import wilson_interval
 from astrocnn.functional.figures import entry
 from astrocnn.functional.ranking import fpr_limit, rank
 
-__all__ = ["completeness_map", "numbers", "operating_point", "rates_by_kind"]
+__all__ = ["completeness_map", "equal_parts", "numbers", "operating_point", "rates_by_kind"]
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def completeness_map(
     """
     known = np.isfinite(x) & np.isfinite(y)
     n_bins = int(np.clip(np.sqrt(known.sum() / OBJECTS_PER_CELL), 2, 10))
-    edges = [_equal_parts(values[known], n_bins) for values in (x, y)]
+    edges = [equal_parts(values[known], n_bins) for values in (x, y)]
     n = np.histogram2d(x[known], y[known], bins=edges)[0]
     hits = np.histogram2d(x[known & found], y[known & found], bins=edges)[0]
     cells = np.where(n > 0, hits / np.maximum(n, 1), np.nan)
@@ -88,7 +88,7 @@ def numbers(name: str, column: ArrayLike) -> Floats:
         ) from None
 
 
-def _equal_parts(values: Floats, n_bins: int) -> Floats:
+def equal_parts(values: Floats, n_bins: int) -> Floats:
     """Edges between which about equal numbers of values lie; the inner ones rounded to three digits."""
     if len(values) == 0:
         return np.array([0.0, 1.0])

@@ -1,6 +1,7 @@
 """A mixture-density network: a trunk that sees the image, and dense layers that further numbers join."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,7 +14,12 @@ from astrocnn.networks.resnet import ResNet
 
 __all__ = ["MDN", "TRUNKS"]
 
-TRUNKS: dict[str, type[nn.Module]] = {"resnet": ResNet, "dcmdn": DCMDN, "pasquet": Pasquet}
+TRUNKS: dict[str, Callable[..., nn.Module]] = {
+    "resnet20": partial(ResNet, depth=20),
+    "resnet": ResNet,
+    "dcmdn": DCMDN,
+    "pasquet": Pasquet,
+}
 SIZED = ("dcmdn", "pasquet")  # built for one size of image
 
 
@@ -25,7 +31,7 @@ class MDN(nn.Module):
     Args:
         in_channels: number of bands.
         n_outputs: number of raw outputs.
-        trunk: 'resnet', 'dcmdn' or 'pasquet'.
+        trunk: 'resnet20', which keeps small stamps' resolution, 'resnet', 'dcmdn' or 'pasquet'.
         options: of the trunk, by their names: {depth: 34}.
         image_size: rows and columns in pixels, for the trunks that are built for one size.
         n_scalars: further numbers of each object, which join the features.
@@ -45,7 +51,7 @@ class MDN(nn.Module):
         *,
         in_channels: int,
         n_outputs: int,
-        trunk: str = "resnet",
+        trunk: str = "resnet20",
         options: Mapping[str, Any] | None = None,
         image_size: int | Sequence[int] = 64,
         n_scalars: int = 0,

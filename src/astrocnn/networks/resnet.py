@@ -1,4 +1,4 @@
-"""Residual networks of 18, 34 and 50 layers (He+16, arXiv:1512.03385)."""
+"""Residual networks of 18, 34 and 50 layers, and of 20 for small images (He+16, arXiv:1512.03385)."""
 
 from torch import Tensor, nn
 
@@ -69,24 +69,31 @@ def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Sequential
     )
 
 
-DEPTHS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, int, int]]] = {
-    "18": (BasicBlock, (2, 2, 2, 2)),
-    "34": (BasicBlock, (3, 4, 6, 3)),
-    "50": (Bottleneck, (3, 4, 6, 3)),
+Block = type[BasicBlock] | type[Bottleneck]
+DEPTHS: dict[str, tuple[Block, tuple[int, ...], tuple[int, ...]]] = {
+    "18": (BasicBlock, (64, 128, 256, 512), (2, 2, 2, 2)),
+    "34": (BasicBlock, (64, 128, 256, 512), (3, 4, 6, 3)),
+    "50": (Bottleneck, (64, 128, 256, 512), (3, 4, 6, 3)),
+    "20": (BasicBlock, (16, 32, 64), (3, 3, 3)),
 }
+"""Block, channels and number of blocks of each stage."""
+SMALL = ("20",)  # made for images of 32×32 pixels
 
 
 class ResNet(nn.Module):
     """A residual network with the layer names of torchvision's, so that its weights can be loaded.
 
-    Parameters with 3 bands and 1000 outputs: 11,689,512 / 21,797,672 / 25,557,032 for depth 18 / 34 / 50.
+    Parameters with 3 bands and 1000 outputs: 11,689,512 / 21,797,672 / 25,557,032 for depth 18 / 34 / 50. Depth 20 is
+    the paper's for images of 32×32 pixels (section 4.2), with projections as shortcuts: three stages of 16, 32 and 64
+    channels behind a small stem, 272,474 parameters with 3 bands and 10 outputs.
 
     Args:
         in_channels: number of bands.
         n_outputs: number of raw outputs (logits).
-        depth: 18, 34 or 50 layers.
+        depth: 18, 34 or 50 layers, or 20.
         small_stem: begin with a 3×3 convolution of stride 1 and without max pooling, for small images: the
-            feature maps are four times as large at every stage, and the network several times as slow.
+            feature maps are four times as large at every stage, and the network several times as slow. Depth 20
+            always does.
         init: name of the initialisation (:func:`~astrocnn.functional.initialise.initialise`); the paper's
             is He's.
 
@@ -106,24 +113,26 @@ class ResNet(nn.Module):
         init: str = "he",
     ) -> None:
         super().__init__()
-        block, n_blocks = choose("depth", str(depth), DEPTHS)
-        self.in_channels = in_channels
+        block, widths, n_blocks = choose("depth", str(depth), DEPTHS)
+        self.in_channels, small_stem = in_channels, small_stem or str(depth) in SMALL
         self.least_size = 8 if small_stem else 32  # one whole pixel in the last feature map
         if small_stem:
-            self.conv1 = nn.Conv2d(in_channels, 64, 3, padding=1, bias=False)
+            self.conv1 = nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False)
             self.maxpool: nn.Module = nn.Identity()
         else:
-            self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
+            self.conv1 = nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False)
             self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
-        e = block.expansion
-        self.layer1 = _stage(block, 64, 64, n_blocks[0], stride=1)
-        self.layer2 = _stage(block, 64 * e, 128, n_blocks[1], stride=2)
-        self.layer3 = _stage(block, 128 * e, 256, n_blocks[2], stride=2)
-        self.layer4 = _stage(block, 256 * e, 512, n_blocks[3], stride=2)
+        ins = (widths[0], *(width * block.expansion for width in widths))  # channels into each stage, and out
+        self.layer1 = _stage(block, ins[0], widths[0], n_blocks[0], stride=1)
+        self.layer2 = _stage(block, ins[1], widths[1], n_blocks[1], stride=2)
+        self.layer3 = _stage(block, ins[2], widths[2], n_blocks[2], stride=2)
+        self.layer4 = nn.Sequential()
+        if len(widths) > 3:
+            self.layer4 = _stage(block, ins[3], widths[3], n_blocks[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(512 * e, n_outputs)
+        self.fc = nn.Linear(ins[-1], n_outputs)
         initialise(self, init)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -139,7 +148,7 @@ class ResNet(nn.Module):
         x = self.layer2(x)  # (B, 128e, H/8, W/8)
         x = self.layer3(x)  # (B, 256e, H/16, W/16)
         x = self.layer4(x)  # (B, 512e, H/32, W/32)
-        x = self.avgpool(x).flatten(1)  # (B, 512e)
+        x = self.avgpool(x).flatten(1)  # (B, 512e), or (B, 64) of depth 20
         logits: Tensor = self.fc(x)  # (B, n_outputs)
         return logits
 

@@ -119,7 +119,8 @@ def load(
         dropout_samples: of task=photoz, passes with dropout at work that a prediction mixes; None takes the run's.
 
     Returns:
-        The task in evaluation mode; ``task(images)`` gives calibrated probabilities, or densities over redshift.
+        The task in evaluation mode; ``task(images)`` gives calibrated probabilities, or densities over redshift. Those
+        of an ensemble and of ``dropout_samples`` are not recalibrated: the run's recalibration is of its own densities.
 
     Raises:
         RunError: the run is incomplete, damaged, or wants to build what is not trusted.
@@ -139,18 +140,21 @@ def load(
         set_values(config, {"task.dropout_samples": dropout_samples})
     if config.model.get("weights"):  # which the checkpoint's replace; their file may have moved
         set_values(config, {"model.weights": None})
-    task = build_task(config)
+    task: Any = build_task(config)
     try:
         task.load_state_dict(weights["state_dict"])
     except (KeyError, RuntimeError) as error:
         raise RunError(f"{path} does not fit the network in {run}/config.yaml: {error}") from error
+    if dropout_samples is not None:
+        task.recalibration.reset()
     if ensemble:
         others = {
             str(other): load(other, device=device, trust=trust, dropout_samples=dropout_samples)
             for other in ensemble
         }
         mix(task, config, others)
-    return task.to(device).eval()
+    loaded: BaseTask = task.to(device).eval()
+    return loaded
 
 
 def mix(task: Any, config: DictConfig, others: dict[str, Any]) -> None:
@@ -173,3 +177,4 @@ def mix(task: Any, config: DictConfig, others: dict[str, Any]) -> None:
                 "the same options."
             )
     task.members = list(others.values())
+    task.recalibration.reset()

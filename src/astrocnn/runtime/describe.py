@@ -47,11 +47,12 @@ def split_record(datamodule: ObjectDataModule) -> dict[str, Any]:
         }
     n_none = len(labels) - sum(len(chosen) for chosen in rows.values())
     out = np.asarray(datamodule.catalog["split"]) == ""
-    unlabelled = (labels < 0) & (not datamodule.spec.maps)
+    unlabelled = (labels < 0) & (not datamodule.spec.maps) & ~split.kept_out
     what = "label" if (labels >= 0).any() else " and ".join([*datamodule.targets, *datamodule.spec.maps])
     reasons = {
         "overlap a cutout of another split": int(split.overlapping.sum()),
         "without position": int(split.unplaced.sum()),
+        "not to train on": int(split.kept_out.sum()),
         f"without {what}": int((out & unlabelled & ~split.overlapping & ~split.unplaced).sum()),
     }
     reasons["without a split in the table"] = n_none - sum(reasons.values())

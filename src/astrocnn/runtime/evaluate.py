@@ -16,6 +16,7 @@ from astrocnn.runtime.attach import attach, uses_own_data
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config, read_record
 from astrocnn.runtime.describe import count_parameters
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted, judge_of
+from astrocnn.runtime.judge_photoz import recalibrate_mixture
 from astrocnn.tasks.base import BaseTask
 
 __all__ = ["device_of", "evaluate", "evaluate_task", "prevalence_of", "run_information"]
@@ -80,6 +81,7 @@ def evaluate_task(
         write_table(table, folder / f"{stem}.fits", header=table.meta)
         write_table(table, folder / f"{stem}.parquet", header=table.meta)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
+    judge.keep(folder, judged[splits[0]])
     spec = judge.data.spec
     about = About(
         metrics,
@@ -113,6 +115,7 @@ def evaluate(cfg: DictConfig) -> None:
     saved = read_config(run)
     task = load(run, device=device_of(cfg.device), ensemble=cfg.ensemble, dropout_samples=cfg.dropout_samples)
     own = uses_own_data(cfg)
+    recalibrate_mixture(cfg, saved, task)
     datamodule = attach(cfg, saved)
     datamodule.require_labels()
     output = Path(cfg.output) if cfg.output else run / ("evaluation" if own else "evaluation_other")

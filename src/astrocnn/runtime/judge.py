@@ -118,6 +118,10 @@ class Judge(ABC):
             prevalence: of the classes, where probabilities shall hold; None keeps that of the training set.
         """
 
+    def keep(self, folder: Path, judged: Judged) -> None:
+        """Write into ``folder`` what is kept of the report's split beside tables and figures."""
+        del folder, judged
+
     @abstractmethod
     def show(self, path: Path, judged: Judged, about: About) -> None:
         """Write the page at ``path`` of the split that was ``judged``, and print the short table."""

@@ -15,7 +15,7 @@ from astrocnn.runtime.build import class_of
 from astrocnn.runtime.checkpoint import best_checkpoint, load, read_config
 from astrocnn.runtime.evaluate import device_of, prevalence_of
 from astrocnn.runtime.judge_classification import predictions_table
-from astrocnn.runtime.judge_photoz import redshift_table
+from astrocnn.runtime.judge_photoz import densities_of, recalibrate_mixture, redshift_table, write_pdfs
 from astrocnn.runtime.predict_maps import predict_maps
 from astrocnn.runtime.predict_objects import predict_objects
 from astrocnn.tasks.classification import ClassificationTask
@@ -56,11 +56,20 @@ def predict(cfg: DictConfig) -> None:
             "name cutouts with data=cutouts data.images=..., or cut them from images with data=tiles data.tiles=... "
             "data.catalog=..."
         )
+    if cfg.qp and not isinstance(task, PhotozTask):
+        raise ConfigError(
+            f"qp={cfg.qp} is for densities over redshift, and {cfg.run} has none; leave it out."
+        )
+    if cfg.qp and Path(cfg.qp).exists() and not cfg.overwrite:
+        raise ConfigError(f"{cfg.qp} exists; give another qp=..., or overwrite=true.")
+    recalibrate_mixture(cfg, saved, task)
     datamodule = attach(cfg, saved)
     predicted = predict_all(task, datamodule.loader(datamodule.rows("all")))
     if isinstance(task, PhotozTask):
         table = redshift_table(task, predicted, datamodule.catalog)
         of_object = [name for name in predicted if name not in ("index", "valid_fraction")]
+        if cfg.qp:
+            write_pdfs(Path(cfg.qp), task.recalibration(densities_of(task, predicted)), table)
     else:
         table = predictions_table(task, predicted, datamodule.catalog, prevalence=prevalence_of(cfg))
         every = ("p", "predicted", *(f"p_{k}" for k in range(len(task.classes))))

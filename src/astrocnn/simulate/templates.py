@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from astrocnn.errors import ConfigError
 from astrocnn.simulate.require import galsim
 
-__all__ = ["BANDS", "TYPES", "Colours", "band_flux", "check_bands", "igm_transmission", "to_flux", "to_mag"]
+__all__ = [
+    "BANDS",
+    "TYPES",
+    "Colours",
+    "band_flux",
+    "calzetti",
+    "check_bands",
+    "igm_transmission",
+    "to_flux",
+    "to_mag",
+]
 
 Array = NDArray[np.float64]
 
@@ -28,6 +38,8 @@ WAVE_STEP_NM = 0.5
 LYMAN_LINES_NM = (121.567, 102.572, 97.254, 94.974)
 LYMAN_OPACITIES = (0.0036, 0.0017, 0.0012, 0.00093)
 LYMAN_LIMIT_NM = 91.2
+
+DUST_NODES = np.linspace(-0.2, 0.8, 11)  # E(B-V), mag
 
 
 def to_flux(mag: Array) -> Array:
@@ -73,6 +85,20 @@ def igm_transmission(wave_nm: Array, redshift: float) -> Array:
     return np.asarray(np.exp(-depth - np.maximum(absorbed, 0.0)))
 
 
+def calzetti(wave_nm: Array) -> Array:
+    """Attenuation A(λ) / E(B-V) by the dust of star-forming galaxies, as of Calzetti et al. (2000, ApJ 533, 682).
+
+    Their equation 4 with R_V = 4.05, which holds from 120 to 2200 nm; beyond, the value at 91.2 nm or 2200 nm.
+
+    Args:
+        wave_nm: rest-frame wavelengths, nm, any shape.
+    """
+    x = 1e3 / np.clip(wave_nm, LYMAN_LIMIT_NM, 2200.0)  # 1/µm
+    red = 1.040 * x - 1.857
+    blue = 0.011 * x**3 - 0.198 * x**2 + 1.509 * x - 2.156
+    return np.asarray(2.659 * np.where(np.asarray(wave_nm) >= 630.0, red, blue) + 4.05)
+
+
 def band_flux(flux_density: Array, wave_nm: Array, throughput: Array) -> Array:
     """Mean AB flux of a photon-counting band: ∫ f_λ T λ dλ / ∫ T dλ / λ, for f_λ in any unit.
 
@@ -95,24 +121,34 @@ def _passbands() -> dict[str, tuple[Array, Array]]:
     return bands
 
 
-@lru_cache(maxsize=1)
-def _galaxy_table() -> Array:
+@lru_cache(maxsize=len(BANDS))
+def _absorption(band: str) -> Array:
+    """Intergalactic transmission over a band for sources at ``REDSHIFTS``, (Z, W)."""
+    wave, _ = _passbands()[band]
+    return np.stack([igm_transmission(wave, z) for z in REDSHIFTS])
+
+
+@lru_cache(maxsize=len(DUST_NODES) + 1)
+def _galaxy_table(dust: float = 0.0) -> Array:
     """(type, redshift, band): AB flux at each redshift over the rest-frame r-band flux, K-correction included.
 
-    A source with the rest-frame spectrum L_λ is seen as L_λ(λ / (1 + z)) / (1 + z); distance is left out.
+    A source with the rest-frame spectrum L_λ is seen as L_λ(λ / (1 + z)) / (1 + z); distance is left out. ``dust`` is
+    the E(B-V) of :func:`calzetti`, in addition to that of the galaxies of which the templates are spectra.
     """
     table = np.empty((len(TYPES), len(REDSHIFTS), len(BANDS)))
     for t, name in enumerate(TYPES):
         spectrum = galsim().SED(f"CWW_{name}_ext.sed", "Ang", "flambda")
         rest_wave, rest_flux = spectrum.wave_list, np.asarray(spectrum(spectrum.wave_list))
         rest_flux = rest_flux / rest_wave  # photons / nm to energy / nm
+        if dust:
+            rest_flux = rest_flux * 10 ** (-0.4 * dust * calzetti(rest_wave))
         wave, throughput = _passbands()["r"]
         rest_r = band_flux(np.interp(wave, rest_wave, rest_flux), wave, throughput)
         for b, band in enumerate(BANDS):
             wave, throughput = _passbands()[band]
-            for k, z in enumerate(REDSHIFTS):
-                seen = np.interp(wave / (1 + z), rest_wave, rest_flux) / (1 + z) * igm_transmission(wave, z)
-                table[t, k, b] = band_flux(seen, wave, throughput) / rest_r
+            stretch = 1 + REDSHIFTS[:, None]
+            seen = np.interp(wave / stretch, rest_wave, rest_flux) / stretch * _absorption(band)  # (Z, W)
+            table[t, :, b] = band_flux(seen, wave, throughput) / rest_r
     return table
 
 
@@ -140,21 +176,23 @@ class Colours:
         self.bands = bands
         self._columns = [BANDS.index(band) for band in bands]
 
-    def galaxy(self, kind: Array, redshift: Array, mag_i: Array) -> Array:
+    def galaxy(self, kind: Array, redshift: Array, mag_i: Array, dust: Array | None = None) -> Array:
         """Fluxes of galaxies, (N, C) nJy.
 
         Args:
             kind: 0 (E) to 3 (Im), (N,).
             redshift: 0 to 3.6, (N,).
             mag_i: AB magnitude in the observed i band, (N,).
+            dust: E(B-V) of :func:`calzetti` beyond that in the templates, -0.2 to 0.8 (negative: less dust than
+                there), (N,); None for none.
         """
-        shape = self._shape(kind, redshift)
+        shape = self._shape(kind, redshift, dust)
         shape = shape / shape[:, BANDS.index("i"), None] * to_flux(mag_i)[:, None]
         return np.asarray(shape[:, self._columns])  # (N, C)
 
-    def mag_i(self, kind: Array, redshift: Array, mag_r: Array) -> Array:
+    def mag_i(self, kind: Array, redshift: Array, mag_r: Array, dust: Array | None = None) -> Array:
         """Observed i magnitude of galaxies whose rest-frame r magnitude (absolute + distance modulus) is ``mag_r``."""
-        return np.asarray(mag_r - 2.5 * np.log10(self._shape(kind, redshift)[:, BANDS.index("i")]))
+        return np.asarray(mag_r - 2.5 * np.log10(self._shape(kind, redshift, dust)[:, BANDS.index("i")]))
 
     def star(self, temperature: Array, mag_i: Array) -> Array:
         """Fluxes of black bodies of ``temperature`` (2800 to 12000 K), (N, C) nJy."""
@@ -165,13 +203,26 @@ class Colours:
         return np.asarray(shape[:, self._columns])
 
     @staticmethod
-    def _shape(kind: Array, redshift: Array) -> Array:
-        """(N, 6): fluxes over the rest-frame r-band flux, linear in type and redshift between the nodes."""
-        table = _galaxy_table()
-        t = np.clip(np.floor(kind).astype(np.int64), 0, len(TYPES) - 2)
-        position = np.asarray(redshift) / (REDSHIFTS[1] - REDSHIFTS[0])
-        k = np.clip(np.floor(position).astype(np.int64), 0, len(REDSHIFTS) - 2)
-        along_t, along_z = (kind - t)[:, None], (position - k)[:, None]
-        low = table[t, k] * (1 - along_z) + table[t, k + 1] * along_z
-        high = table[t + 1, k] * (1 - along_z) + table[t + 1, k + 1] * along_z
-        return np.asarray(low * (1 - along_t) + high * along_t)
+    def _shape(kind: Array, redshift: Array, dust: Array | None) -> Array:
+        """(N, 6): fluxes over the rest-frame r-band flux, linear in type and redshift between the nodes; magnitudes
+        are linear in dust.
+        """
+        if dust is None:
+            return _between(_galaxy_table()[None], np.zeros(len(kind), np.int64), kind, redshift)
+        tables = np.stack([_galaxy_table(float(node)) for node in DUST_NODES])  # (D, T, Z, 6)
+        position = (dust - DUST_NODES[0]) / (DUST_NODES[1] - DUST_NODES[0])
+        d = np.clip(np.floor(position).astype(np.int64), 0, len(DUST_NODES) - 2)
+        along_d = (position - d)[:, None]
+        low, high = (_between(tables, node, kind, redshift) for node in (d, d + 1))
+        return np.asarray(low ** (1 - along_d) * high**along_d)
+
+
+def _between(tables: Array, d: NDArray[np.int64], kind: Array, redshift: Array) -> Array:
+    """(N, 6): rows of the tables ``d`` (N,) of (D, T, Z, 6), linear in type and redshift."""
+    t = np.clip(np.floor(kind).astype(np.int64), 0, len(TYPES) - 2)
+    position = np.asarray(redshift) / (REDSHIFTS[1] - REDSHIFTS[0])
+    k = np.clip(np.floor(position).astype(np.int64), 0, len(REDSHIFTS) - 2)
+    along_t, along_z = (kind - t)[:, None], (position - k)[:, None]
+    low = tables[d, t, k] * (1 - along_z) + tables[d, t, k + 1] * along_z
+    high = tables[d, t + 1, k] * (1 - along_z) + tables[d, t + 1, k + 1] * along_z
+    return np.asarray(low * (1 - along_t) + high * along_t)

@@ -15,6 +15,7 @@ from astrocnn.functional.pdf import PDF
 from astrocnn.losses.redshift_pdfs import Pinball
 from astrocnn.losses.weighted_sum import WeightedSum
 from astrocnn.tasks.base import BaseTask
+from astrocnn.tasks.recalibration import CONFORMAL_LEVELS, Recalibration
 from astrocnn.transforms.pdf_heads import PDFHead, QuantileHead
 from astrocnn.transforms.photometry import NormalizePhotometry
 
@@ -38,6 +39,8 @@ class PhotozTask(BaseTask):
             augmentation makes.
         dropout_samples: passes with dropout at work whose mixture a prediction is (Gal & Ghahramani 16,
             arXiv:1506.02142); 0 switches dropout off, as usual.
+        recalibration: of the densities on the validation split: 'pit', 'temperature' or 'none'; see
+            :class:`~astrocnn.tasks.recalibration.Recalibration`.
         options: those of :class:`BaseTask`.
 
     Attributes:
@@ -62,10 +65,12 @@ class PhotozTask(BaseTask):
         n_scalars: int | None = None,
         test_time_augmentation: bool = True,
         dropout_samples: int = 0,
+        recalibration: str = "pit",
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.pdf = pdf
+        self.recalibration = Recalibration(kind=recalibration)
         if n_outputs not in (None, pdf.n_outputs):
             raise ConfigError(
                 f"task.n_outputs={n_outputs}, but pdf={pdf.description['family']} needs {pdf.n_outputs}; leave it null."
@@ -180,7 +185,7 @@ class PhotozTask(BaseTask):
 
     @torch.no_grad()
     def predicted(self, batch: Batch) -> PDF:
-        """The densities of a batch in double precision: of all views, passes with dropout, and members."""
+        """The densities before recalibration, in double precision: of all views, passes with dropout, and members."""
         views: Iterable[Batch] = [batch]
         if self.test_time_augmentation and self.augment is not None and batch["image"].ndim == 4:
             views = [view for view, _ in self.augment.exact_views(batch)]
@@ -198,13 +203,21 @@ class PhotozTask(BaseTask):
             return [self.densities(batch).double() for _ in range(self.dropout_samples)]
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """``z_mean``, ``z_median``, ``z_mode`` and the quantiles ``z_q025``, ``z_q16``, ``z_q84`` and ``z_q975`` (B,),
-        and the columns of the densities.
+        """What :meth:`described` says of a batch."""
+        return self.described(self.predicted(batch))
+
+    def described(self, pdf: PDF) -> dict[str, Tensor]:
+        """Of densities before recalibration: the points ``z_mean``, ``z_median`` and ``z_mode`` (B,) and the quantiles
+        ``z_q025``, ``z_q16``, ``z_q84`` and ``z_q975`` after it; conformal intervals ``z_low68``, ``z_high68``,
+        ``z_low95`` and ``z_high95``; the columns of the densities.
         """
-        pdf = self.predicted(batch)
-        points = {"z_mean": pdf.mean(), "z_mode": pdf.mode()}
-        points |= dict(zip(LEVELS, pdf.quantile(list(LEVELS.values())).unbind(1), strict=True))
-        return {name: values.float() for name, values in (points | pdf.columns()).items()}
+        mended, ends = self.recalibration(pdf), self.recalibration.intervals(pdf)
+        found = {"z_mean": mended.mean(), "z_mode": mended.mode()}
+        found |= dict(zip(LEVELS, mended.quantile(list(LEVELS.values())).unbind(1), strict=True))
+        for number, level in enumerate(CONFORMAL_LEVELS):
+            for end, values in zip(("low", "high"), ends[:, number].unbind(1), strict=True):
+                found[f"z_{end}{100 * level:.0f}"] = values
+        return {name: values.float() for name, values in (found | pdf.columns()).items()}
 
     def forward(
         self,
@@ -223,7 +236,8 @@ class PhotozTask(BaseTask):
             scalars: (B, S) or (S,), what the network takes beside.
 
         Returns:
-            B densities, one for a single object; ``.median()``, ``.quantile([0.16, 0.84])``, ``.density(grid)``, ...
+            B recalibrated densities, one for a single object; ``.median()``, ``.quantile([0.16, 0.84])``,
+            ``.density(grid)``, ...
         """
         single = images.ndim == len(getattr(self.network, "input_shape", (1, 1, 1)))
         more = {"variance": variance, "scalars": scalars}
@@ -234,7 +248,8 @@ class PhotozTask(BaseTask):
         for name, values in more.items():
             if values is not None:
                 batch[name] = torch.as_tensor(values).to(self.device, torch.float32)
-        return self.predicted(batch)
+        mended: PDF = self.recalibration(self.predicted(batch))
+        return mended
 
 
 @contextmanager

@@ -35,9 +35,10 @@ Array = NDArray[np.float64]
 
 TUNED_ON = 400  # blends of the training split; as many galaxies alone correct the apertures
 GRID = {
-    "threshold": (1.0, 1.5, 2.5),
+    "threshold": (1.0, 1.5, 2.5, 4.0),
     "contrast": (1e-6, 1e-5, 1e-4, 1e-3),
     "filter_width": (0.0, 0.5, 1.0),
+    "noise": ("map", "one"),
 }
 KRON_FACTORS = (1.5, 2.0, 2.5, 3.0)
 WITHIN_ARCSEC = 0.8

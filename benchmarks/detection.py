@@ -29,13 +29,14 @@ from astrocnn.functional.source_matches import match_scenes
 from astrocnn.functional.source_pairs import PairFigures
 from astrocnn.inference.detected import measure_detections
 from astrocnn.progress import track
+from astrocnn.runtime.image_sky import sky_of_images
 from astrocnn.runtime.judge_detection import true_objects
 from astrocnn.tasks.detection import DetectionTask
 
 FWHM_PIX = 3.8
 TUNED_ON = 40
 GRID = {
-    "threshold": (1.0, 1.5, 2.0, 2.5, 3.0, 4.0),
+    "threshold": (1.0, 1.5, 2.0, 3.0, 4.0, 6.0),
     "contrast": (1e-6, 1e-5, 1e-4, 1e-3, 0.005),
     "filter_width": (0.0, 0.5, 1.0),
 }
@@ -91,12 +92,12 @@ class Scenes:
     def by_network(self, task: DetectionTask) -> list[Objects]:
         """What is found above a low score, and how sure."""
         found = []
-        sky = task.normalize.sky.numpy()[:, None, None]
+        levels = sky_of_images(self.data, self.rows, task.normalize)
         for row in track(self.rows.tolist(), type(task.network).__name__):
             batch = self.data.gather(np.array([row]))
             (said,) = task.detections(batch, threshold=0.02)
             image, valid = (batch[key][0].numpy() for key in ("image", "valid"))
-            found.append(measure_detections(said, image - sky, valid)[0])
+            found.append(measure_detections(said, image, valid, **levels)[0])
         return found
 
     def by_sep(self, settings: baseline.Settings) -> list[Objects]:
@@ -182,7 +183,7 @@ def main() -> None:
             print(f"{seconds[name]:.0f} s from the command to the report")
         print()
     for name, each in settings.items():
-        print(f"sep for {name}: {', '.join(f'{key} {getattr(each, key):g}' for key in GRID)}")
+        print(f"sep for {name}: {', '.join(f'{key} {getattr(each, key)}' for key in GRID)}")
 
 
 def estimate(scored: Scored, name: str) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 A mosaic of --size² pixels of the run's own test scenes, side by side, from FITS to a catalogue (read, normalised,
 detected, near ones removed, measured, matched at the seams, written), in turns with the network's bare forward on the
-same windows.
+same windows. Where other work shares the machine, processor time says more than the clock on the wall. Peak memory is
+that of a process of its own, which lists the objects once.
 """
 
 import argparse
 import statistics
+import subprocess
+import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -20,7 +24,7 @@ if __name__ == "__main__":
 import numpy as np
 import torch
 from astropy.io import fits
-from common import cores, in_turns, machine, print_table, ratio
+from common import cores, cpu_seconds, in_turns, machine, print_table, ratio
 from numpy.typing import NDArray
 
 import astrocnn
@@ -74,6 +78,36 @@ def detect(task: DetectionTask, mosaic: Mosaic, grid: Grid, path: Path) -> int:
     return len(table)
 
 
+def peak_gib(run: Path, folder: Path) -> str:
+    """The most memory that a process takes which lists the objects, and how much of it before the first pixel."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[3]); import detection_rate as own; "
+        "print(*own.peaks(own.Path(sys.argv[1]), own.Path(sys.argv[2])))"
+    )
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run), str(folder), here], check=True, capture_output=True, text=True
+    )
+    before, after = (int(part) / 2**20 for part in done.stdout.split()[-2:])
+    return f"{after:.2f} GiB ({before:.2f} before the first pixel)"
+
+
+def peaks(run: Path, folder: Path) -> tuple[int, int]:
+    """Greatest resident memory of this process in KiB before and after the mosaic in ``folder`` is listed (Linux)."""
+
+    def most() -> int:  # getrusage would tell of the process that started this one
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+    share_cores()
+    task = astrocnn.load(run).eval()
+    files = {path.stem.removeprefix("field_"): str(path) for path in sorted(folder.glob("field_*.fits"))}
+    mosaic = find_mosaics(files, bands=tuple("griz"))[0]
+    before = most()
+    detect(task, mosaic, grid_of(task, mosaic.shape, blend=False), folder / "peak.fits")
+    return before, most()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, required=True, help="of model=yolo_dense data=scenes_detection")
@@ -97,23 +131,37 @@ def main() -> None:
                     task.network(first[..., : row.end - row.start, : column.end - column.start])
 
         found: list[int] = []
+        busy: dict[str, list[float]] = {"forward": [], "detect": []}
+
+        def timed(name: str, work: Callable[[], object]) -> None:
+            start = cpu_seconds()
+            work()
+            busy[name].append(cpu_seconds() - start)
+
+        def to_catalogue() -> None:
+            found.append(detect(task, mosaic, grid, folder / "c.fits"))
+
         bare()
         seconds = in_turns(
-            {"forward": bare, "detect": lambda: found.append(detect(task, mosaic, grid, folder / "c.fits"))},
+            {"forward": lambda: timed("forward", bare), "detect": lambda: timed("detect", to_catalogue)},
             options.rounds,
             between=lambda: (folder / "c.fits").unlink(missing_ok=True),
         )
+        peak = peak_gib(options.run, folder)
     print(
         f"\n{machine()}, {cores()}; {options.size}² pixels, 4 bands, {n_windows} windows, {found[0]:,} objects\n"
     )
     rows = []
     for key, what in (("forward", "bare forward of the windows"), ("detect", "FITS to catalogue")):
         median = statistics.median(seconds[key])
-        rows.append([what, f"{median:.1f}", f"{60 * options.size**2 / 1e6 / median:.0f}"])
-    print_table(["", "s", "Mpix/min"], rows)
-    outside = [1 - a / b for a, b in zip(seconds["forward"], seconds["detect"], strict=True)]
+        rate = f"{60 * options.size**2 / 1e6 / median:.0f}"
+        rows.append([what, f"{median:.1f}", rate, f"{statistics.median(busy[key]):.1f}"])
+    print_table(["", "s", "Mpix/min", "s of processors"], rows)
     print(f"\nrate over that of the bare forward: {ratio(seconds['forward'], seconds['detect'])}")
-    print(f"share of the time outside the forward: {statistics.median(outside):.1%}\n")
+    for what, taken in (("time", seconds), ("processor time", busy)):
+        outside = [1 - a / b for a, b in zip(taken["forward"], taken["detect"], strict=True)]
+        print(f"share of the {what} outside the forward: {statistics.median(outside):.1%}")
+    print(f"peak memory: {peak}\n")
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ def main() -> None:
     rows = []
     for name, of in (
         ("all", counted),
-        ("isolated", counted & ~true["blended"]),
-        ("blended", counted & true["blended"]),
+        ("isolated", counted & (true["blended"] == 0)),
+        ("blended", counted & (true["blended"] == 1)),
     ):
         east, north = (np.median(side[of].to_value(u.arcsec)) / SCALE_ARCSEC for side in offset)
         there = ~faint if name == "all" else ~faint & (true["blended"] == (name == "blended"))

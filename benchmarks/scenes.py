@@ -34,6 +34,7 @@ from astrocnn.functional.source_figures import SourceFigures
 from astrocnn.functional.source_matches import match_scenes
 from astrocnn.functional.source_scores import summarise_objects
 from astrocnn.inference.objects import instances_of
+from astrocnn.runtime.image_sky import sky_of_images
 from astrocnn.runtime.truth_objects import TrueObjects, magnitude
 from astrocnn.tasks.segmentation import SegmentationTask, truth
 
@@ -84,15 +85,16 @@ def scenes_of(data: SegmentationMapDataModule, split: str, n: int | None = None)
 
 def by_network(task: SegmentationTask, data: SegmentationMapDataModule, split: str) -> list[Said]:
     """What the network says of the scenes of a split."""
-    found = []
-    for row in data.rows(split).tolist():
+    found, rows = [], data.rows(split)
+    levels = sky_of_images(data, rows, task.normalize)
+    for row in rows.tolist():
         batch = data.gather(np.array([row]))
         with torch.inference_mode():
             said = task.predict(batch)
         labels = instances_of(said, 0, batch, task)
         p = said["p"][0].numpy()
-        sky = task.normalize.sky.numpy()[:, None, None]
-        objects = measure_objects(labels, batch["image"][0].numpy() - sky, batch["valid"][0].numpy(), p)
+        image, valid = (batch[key][0].numpy() for key in ("image", "valid"))
+        objects = measure_objects(labels, image, valid, p, **levels)
         found.append(Said(objects | {"mag": magnitude(objects["flux"], data.spec)}, labels, p))
     return found
 
@@ -251,7 +253,7 @@ def main() -> None:
     print_table(["on the test scenes", "U-Net", "sep, tuned for it", "difference"], rows)
     print()
     for name, each in settings.items():
-        chosen = ", ".join(f"{key} {getattr(each, key):g}" for key in GRID)
+        chosen = ", ".join(f"{key} {getattr(each, key)}" for key in GRID)
         print(f"sep for {FIGURES[name]}: {chosen}")
     print()
     print_magnitudes(ours, theirs)

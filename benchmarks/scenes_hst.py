@@ -172,7 +172,7 @@ def main() -> None:
     print(f"\n{machine()}\n")
     for number, found in enumerate(settings):
         chosen = (
-            f"{name} {', '.join(f'{getattr(each, key):g}' for key in GRID)}" for name, each in found.items()
+            f"{name} {', '.join(f'{getattr(each, key)}' for key in GRID)}" for name, each in found.items()
         )
         print(f"fold {number}, sep ({', '.join(GRID)}): {'; '.join(chosen)}")
     print()

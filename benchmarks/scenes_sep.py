@@ -94,7 +94,7 @@ class Magnitudes:
                 continue
             matched = match_scenes([{"x": found.x, "y": found.y}], [scene.true], radius_pix=2.0)
             partner = matched.found["partner"]
-            alone = (partner >= 0) & ~matched.true["blended"][partner]
+            alone = (partner >= 0) & (matched.true["blended"][partner] == 0)
             flux, error = (of[alone, self.band] for of in kron(scene, found))
             true = 10 ** (-0.4 * (matched.true["mag"][partner[alone]] - zero))
             measured.append(np.stack([flux, error, true]))

@@ -9,6 +9,7 @@ Threshold, deblending and aperture are tuned on training images for whatever a b
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sep
@@ -31,6 +32,8 @@ class Settings:
         contrast: share of the light that a branch must hold to be a source of its own (DEBLEND_MINCONT).
         kron_factor: the ellipse reaches so many Kron radii (PHOT_AUTOPARAMS).
         filter_width: of the filter, in FWHM of the PSF; 1 is the matched one, a narrower one parts more; 0 is none.
+        noise: 'one' thresholds and deblends the filtered flux, with one noise for the image, as SExtractor does; 'map'
+            signal to noise, with each pixel's own.
         least_area: pixels.
         levels: of deblending (DEBLEND_NTHRESH).
     """
@@ -39,6 +42,7 @@ class Settings:
     contrast: float = 0.005
     kron_factor: float = 2.5
     filter_width: float = 1.0
+    noise: str = "one"
     least_area: int = 5
     levels: int = 64
 
@@ -65,7 +69,7 @@ class Found:
         return np.asarray(self.objects["y"])
 
 
-def grid(**values: tuple[float, ...]) -> Iterator[Settings]:
+def grid(**values: tuple[Any, ...]) -> Iterator[Settings]:
     """All combinations of the values of the named settings."""
     for combination in itertools.product(*values.values()):
         yield Settings(**dict(zip(values, combination, strict=True)))
@@ -108,13 +112,20 @@ def band_sum(image: Array, valid: Bool, variance: Array) -> tuple[Array, Array, 
 def detect(image: Array, valid: Bool, variance: Array, fwhm_pix: float, settings: Settings) -> Found:
     """Sources on the weighted band sum, by a filter matched to a PSF of ``fwhm_pix``."""
     total, sigma, empty = band_sum(image, valid, variance)
+    kernel = psf_kernel(settings.filter_width * fwhm_pix) if settings.filter_width else np.ones((1, 1))
+    if settings.noise == "one":
+        filtered = np.median(sigma[~empty]) if not empty.all() else 1.0
+        noise, how = float(filtered * np.sqrt((kernel**2).sum())), "conv"
+    else:
+        noise, how = np.ascontiguousarray(sigma), "matched"
     objects, segments = sep.extract(
         np.ascontiguousarray(total),
         settings.threshold,
-        err=np.ascontiguousarray(sigma),
+        err=noise,
         mask=empty,
         minarea=settings.least_area,
-        filter_kernel=psf_kernel(settings.filter_width * fwhm_pix) if settings.filter_width else None,
+        filter_kernel=kernel if settings.filter_width else None,
+        filter_type=how,
         deblend_nthresh=settings.levels,
         deblend_cont=settings.contrast,
         segmentation_map=True,

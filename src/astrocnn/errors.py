@@ -1,10 +1,20 @@
-"""The errors that a user can meet. Each message says what came, what is allowed, and what to do."""
+"""The errors and warnings that a user can meet. Each says what came, what is allowed, and what to do."""
 
 from collections.abc import Collection
 from difflib import get_close_matches
 from typing import TypeVar
 
-__all__ = ["AstrocnnError", "ConfigError", "DataError", "RunError", "choose", "listed", "reason"]
+__all__ = [
+    "AstrocnnError",
+    "AstrocnnWarning",
+    "ConfigError",
+    "DataError",
+    "RunError",
+    "choose",
+    "listed",
+    "reason",
+    "several",
+]
 
 T = TypeVar("T")
 LONGEST_REASON = 200
@@ -26,6 +36,10 @@ class RunError(AstrocnnError):
     """A run's folder that is missing, incomplete or in the way."""
 
 
+class AstrocnnWarning(UserWarning):
+    """Something that the user should know of; the command line prints its message without its place in the code."""
+
+
 def choose(name: str, value: str, options: dict[str, T]) -> T:
     """``options[value]``, or a :class:`ConfigError` that names option, value, choices and the nearest one."""
     try:
@@ -41,6 +55,11 @@ def listed(items: Collection[object], *, most: int = 5) -> str:
     shown = ", ".join(str(item) for item in list(items)[:most])
     rest = len(items) - most
     return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def several(n: int, noun: str) -> str:
+    """'1 object' or '12 objects'."""
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def reason(error: BaseException) -> str:

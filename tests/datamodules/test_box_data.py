@@ -14,7 +14,7 @@ from astropy.table import MaskedColumn, Table
 from astropy.wcs import WCS
 
 from astrocnn.datamodules.boxes import BoxDataModule
-from astrocnn.errors import DataError
+from astrocnn.errors import AstrocnnWarning, DataError
 
 N, ROWS, COLUMNS = 12, 20, 30  # images and their pixels
 SCALE = (0.4, 0.5)  # arcsec a pixel in x and in y
@@ -208,10 +208,47 @@ def test_objects_find_their_image_by_any_name(folder, of):
     assert batch["boxes"][by_image(batch)[7], 0, 1] == 11.5
 
 
+@pytest.mark.parametrize(
+    ("dec", "message"),
+    [
+        (
+            2.0,
+            r"outside of the image of 20 × 30 pixels \(c03: ra 2\.9.*, dec \+2\.00000, 2\.4″ × 1\.2″, 27° from the",
+        ),
+        (
+            -24.9,
+            r"outside of the image .*, dec -24\.90000, .*, 6(\.\d*)?′ from the centre .* or the column 'id'",
+        ),
+        (65.0, r"outside of the image .*, dec \+65\.00000, .*, 90° from the centre"),  # beyond the projection
+        (
+            95.0,
+            r"with a declination beyond ±90 degrees \(c03: ra 2\.9.*, dec \+95\.00000, 2\.4″ × 1\.2″\); mend",
+        ),
+        (np.nan, r"without numbers \(NaN\) for a box \(c03: ra 2\.9.*, dec \+nan"),
+    ],
+)
+def test_positions_outside_of_their_image_are_said_with_where_they_lie(folder, dec, message):
+    """The image of c03 is around (2.999, −25)."""
+    table, _ = on_the_sky()
+    table["dec"][3] = dec
+    with pytest.raises(DataError, match=f"1 object {message}"):
+        module(folder, table)
+
+
+@pytest.mark.parametrize("name", ["ignore", "scored", "blended", "mag", "snr", "x"])
+def test_columns_of_the_evaluation_hold_numbers_or_flags(folder, name):
+    table = objects()
+    table[name] = np.full(len(table), "maybe")
+    with pytest.raises(
+        DataError, match=rf"objects\.ecsv: the column '{name}' holds .*'maybe'.*; (give true|mend it)"
+    ):
+        module(folder, table)
+
+
 def test_objects_of_other_images_are_left_out(folder):
     table = objects()
     table["id"][table["id"] == "c07"] = "z07"
-    with pytest.warns(UserWarning, match=r"objects of .* are in no image"):
+    with pytest.warns(AstrocnnWarning, match=r"3 objects of images beyond data\.images \(z07\), left out"):
         data = module(folder, table)
     assert len(data.objects()) == len(table) - 3
     table["id"] = "z"
@@ -262,7 +299,7 @@ def test_one_size_on_the_sky_is_that_of_a_round_object(folder):
         sizes, np.broadcast_to([2.0 / SCALE[0], 2.0 / SCALE[1]], sizes.shape), rtol=2e-3
     )
     table["size_arcsec"][3] = -2.0
-    with pytest.raises(DataError, match=r"1 objects have a box of no width or height \(c03"):
+    with pytest.raises(DataError, match=r"1 object without width or height \(c03: ra 2\.9.*, -2″ × -2″"):
         module(folder, table)
 
 
@@ -357,9 +394,9 @@ def test_instance_maps_come_with_the_boxes(folder):
     ("number", "message"),
     [
         (None, r"data\.instances"),
-        (0, r"the column 'number' of 1 objects holds no whole number from 1 on \(c03: 0\.0\)"),
-        (1.5, r"of 1 objects holds no whole number from 1 on \(c03: 1\.5\)"),
-        (np.nan, r"of 1 objects holds no whole number from 1 on \(c03: nan\)"),
+        (0, r"1 object without a whole number from 1 on in the column 'number' \(c03: 0\.0\)"),
+        (1.5, r"1 object without a whole number from 1 on in the column 'number' \(c03: 1\.5\)"),
+        (np.nan, r"1 object without a whole number from 1 on in the column 'number' \(c03: nan\)"),
     ],
 )
 def test_objects_need_their_number_in_the_maps(folder, number, message):
@@ -391,23 +428,23 @@ def spoilt(name: str, value: float, row: int = 4) -> Table:
         (
             spoilt("x1", 2.5),
             {},
-            r"1 objects have a box of no width or height \(c03: \(3\.5, 7\.5, 2\.5, 12\.5\)\)",
+            r"1 object without width or height \(c03: \(3\.5, 7\.5, 2\.5, 12\.5\)\)",
         ),
         (
             spoilt("y1", 7.5),
             {},
-            r"1 objects have a box of no width or height \(c03: \(3\.5, 7\.5, 10\.5, 7\.5\)\)",
+            r"1 object without width or height \(c03: \(3\.5, 7\.5, 10\.5, 7\.5\)\)",
         ),
         (
             spoilt("x0", np.nan),
             {},
-            r"1 objects have no numbers \(NaN\) for a box \(c03: \(nan, 7\.5, 10\.5, 12\.5\)\)",
+            r"1 object without numbers \(NaN\) for a box \(c03: \(nan, 7\.5, 10\.5, 12\.5\)\)",
         ),
-        (spoilt("x1", np.inf), {}, r"1 objects have no numbers"),
+        (spoilt("x1", np.inf), {}, r"1 object without numbers .*; mend or remove this row\."),
         (
             Table({"id": ["c01"], "xmin": [5], "ymin": [5], "xmax": [4], "ymax": [9]}),
             {},
-            r"1 objects have a box of no width or height \(c01",
+            r"1 object without width or height \(c01",
         ),
         (objects(), {"box_label": "type"}, r"objects\.ecsv has no column 'type'; .*data\.box_label=<column>"),
         (
@@ -428,12 +465,12 @@ def spoilt(name: str, value: float, row: int = 4) -> Table:
                 {"id": ["c01", "c02"], "x0": [5.0, 29.5], "x1": [9.0, 35.0], "y0": [1.0] * 2, "y1": [9.0] * 2}
             ),
             {},
-            r"1 objects lie outside of their image of 20 × 30 pixels \(c02: \(29\.5, 1, 35, 9\)\)",
+            r"1 object outside of the image of 20 × 30 pixels \(c02: \(29\.5, 1, 35, 9\)\)",
         ),
         (
             objects(),
             {"classes": ["galaxy"]},
-            r"\d+ objects have a class beyond galaxy \(c02: star, c03: star, ",
+            r"\d+ objects of a class beyond galaxy \(c02: star, c03: star, ",
         ),
         (
             objects(),

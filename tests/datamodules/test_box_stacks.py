@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from astrocnn.datamodules.boxes import BoxDataModule
-from astrocnn.errors import DataError
+from astrocnn.errors import AstrocnnWarning, DataError
 
 N, SIDE = 12, 16
 WAYS = ("stack.npz", "stack.h5", "stack.fits", "stack.npy")
@@ -97,7 +97,9 @@ def test_ids_of_no_row_are_refused(tmp_path: Path) -> None:
     ):
         data.probe()
     some = BoxDataModule(images=path, boxes=boxes(tmp_path, [0, 1, 2, 3, *range(50, 58)]))
-    with pytest.warns(UserWarning, match=r"objects of .*objects\.ecsv are in no image \(of 5\d"):
+    with pytest.warns(
+        AstrocnnWarning, match=r"objects\.ecsv: \d+ objects of images beyond data\.images \(5\d"
+    ):
         some.probe()
     assert len(some.objects()) == 3
 

@@ -168,11 +168,19 @@ def test_each_row_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with OpenMosaic(mosaic, Layers()) as opened:
         original = opened._read
         monkeypatch.setattr(
-            opened, "_read", lambda box, into: (read.extend(range(*box[:2])), original(box, into))
+            opened, "_read", lambda boxes, into: (read.extend(range(*boxes[0][:2])), original(boxes, into))
         )
         for top, bottom in ((0, 40), (24, 64), (48, 90), (80, 90), (10, 30)):
             np.testing.assert_array_equal(opened.rows(top, bottom), IMAGE[:, top:bottom])
     assert read == [*range(90), *range(10, 30)]
+
+
+def test_windows_are_parts_of_it(tmp_path: Path) -> None:
+    (mosaic,) = find_mosaics(files(tmp_path))
+    boxes = [[0, 20, 0, 30], [5, 90, 40, 70], [10, 12, 3, 9]]
+    with OpenMosaic(mosaic, Layers()) as opened:
+        for (top, bottom, left, right), pixels in zip(boxes, opened.windows(boxes), strict=True):
+            np.testing.assert_array_equal(pixels, IMAGE[:, top:bottom, left:right])
 
 
 def test_an_image_of_one_band_is_a_mosaic(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from scipy.spatial import cKDTree
 from torchvision.ops import box_area, box_iou, clip_boxes_to_image
 
+from astrocnn.functional import boxes as boxes_module
 from astrocnn.functional.boxes import (
     box_centres,
     clip_boxes,
@@ -199,3 +200,27 @@ def test_beyond_the_frame_there_is_nothing():
     boxes = np.array([[-9.0, -9.0, -5.0, -5.0], [20.0, 2.0, 25.0, 4.0]])
     assert labels_of_boxes(boxes, (6, 8)).max() == 0
     assert labels_of_boxes(np.empty((0, 4)), (6, 8)).shape == (6, 8)
+
+
+def test_of_many_boxes_each_pixel_goes_to_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all distances, in half axes, of all pixels; of equal ones the first, in however many portions."""
+    rng = np.random.default_rng(2)
+    centre, half = rng.uniform(-5, 65, (120, 2)), rng.uniform(0.6, 8, (120, 2))
+    boxes = np.concatenate([centre - half, centre + half], 1)
+    boxes[60:70] = boxes[:10]
+    y, x = np.indices((50, 60))
+    away = np.stack(
+        [
+            ((y - b) / h) ** 2 + ((x - a) / w) ** 2
+            for (a, b), (w, h) in zip(
+                (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2, strict=True
+            )
+        ]
+    )
+    for n, (a, b) in enumerate(np.rint((boxes[:, :2] + boxes[:, 2:]) / 2).astype(int)):
+        if 0 <= a < 60 and 0 <= b < 50:
+            away[n, b, a] = min(away[n, b, a], 1e-3)
+    expected = np.where(away.min(0) <= 1, away.astype(np.float32).argmin(0) + 1, 0)
+    for at_once in (boxes_module.PIXELS_AT_ONCE, 300, 1):
+        monkeypatch.setattr(boxes_module, "PIXELS_AT_ONCE", at_once)
+        np.testing.assert_array_equal(labels_of_boxes(boxes, (50, 60)), expected)

@@ -110,3 +110,22 @@ def test_errors_are_unknown_where_no_noise_is_known() -> None:
     np.testing.assert_allclose(found["x_err"], alone["x_err"])
     variance[0] = np.nan
     assert np.isnan(measured(image, labels, variance)["x_err"]).all()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_s_n_of_a_gaussian_is_that_of_a_matched_filter(known: bool) -> None:
+    """√Σ f² / σ², over two bands of one colour: F / (2 √π s σ) each."""
+    rng = np.random.default_rng(2)
+    light, away = gaussian(300.0, (2.0, 2.0))
+    noise = np.array([1.0, 2.0])[:, None, None] * np.ones_like(light)
+    found = [
+        measured(
+            light + noise * rng.normal(size=noise.shape), (away < 3).astype(int), noise**2 if known else None
+        )
+        for _ in range(300)
+    ]
+    one = 300 / (2 * np.sqrt(np.pi) * 2)
+    snr = np.array([of["snr"][0] for of in found])
+    assert snr.mean() == pytest.approx(np.hypot(one, one / 2), rel=0.05)
+    if known:  # else that of the noise's own estimate comes to it
+        assert snr.std() == pytest.approx(1, rel=0.15)

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from astrocnn.functional.dense_boxes import assign, decode, heat_of, peaks
+from astrocnn.functional.dense_boxes import CELL, assign, decode, heat_of, peaks, upright
+from astrocnn.transforms.geometric import dihedral_views
 
 STRIDE, SHAPE = 4, (6, 8)  # cells of an image of 24 × 32 pixels
 NO_BOX = [torch.nan] * 4
@@ -164,3 +165,33 @@ def test_peaks_are_as_high_as_their_neighbours():
     assert found == [[0, 0], [0, 3], [2, 3], [3, 0]]  # (0, 2) and (1, 1) have a higher neighbour
     assert peaks(score, threshold=0.36)[0].nonzero().tolist() == [[0, 0], [2, 3]]
     assert peaks(score, threshold=0.9)[0].sum() == 1
+
+
+def grid_of(boxes, shape):
+    """The grid that says these boxes exactly."""
+    raw = torch.zeros(len(boxes), CELL + 1, *shape)
+    found = assign(boxes, boxes.isfinite().all(-1), stride=STRIDE, shape=shape)
+    at = (found.image, slice(None), found.row, found.column)
+    x0, y0, x1, y1 = found.boxes.unbind(-1)
+    dx = ((x0 + x1) / 2 + 0.5) / STRIDE - (found.column + 0.5)
+    dy = ((y0 + y1) / 2 + 0.5) / STRIDE - (found.row + 0.5)
+    sizes = [((b - a) / STRIDE).log() for a, b in ((x0, x1), (y0, y1))]
+    raw[at] = torch.stack([torch.ones_like(dx), dx, dy, *sizes, found.object.float()], -1)
+    return raw
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 8)])
+def test_grids_of_turned_images_come_upright(shape):
+    rows, columns = (STRIDE * side for side in shape)
+    generator = torch.Generator().manual_seed(0)
+    centre = torch.rand(2, 9, 2, generator=generator) * torch.tensor([columns, rows]) - 0.5
+    sizes = 1 + 6 * torch.rand(2, 9, 2, generator=generator)
+    boxes = torch.cat([centre - sizes / 2, centre + sizes / 2], -1)
+    wanted = grid_of(boxes, shape)
+    image = torch.zeros(2, 1, rows, columns)
+    batch = {"image": image, "valid": image == 0, "boxes": boxes}
+    views = list(dihedral_views(batch, quarter_turns=True, mirror=True))
+    assert len(views) == (8 if rows == columns else 4)
+    for view, (turns, mirrored) in views:
+        raw = grid_of(view["boxes"], tuple(side // STRIDE for side in view["image"].shape[-2:]))
+        torch.testing.assert_close(upright(raw, turns=turns, mirrored=mirrored), wanted, atol=1e-4, rtol=0)

@@ -125,6 +125,26 @@ def test_the_level_of_the_sky_is_taken_away_first():
         np.testing.assert_allclose(found[name], values, atol=2e-3, rtol=1e-3, err_msg=name)
 
 
+def test_each_object_may_have_its_own_sky_and_noise():
+    """A sky that rises: with its level at each object, positions and fluxes are those over a flat one."""
+    image, labels, *_ = sources()
+    rise = np.array([0.02, 0.05])[:, None, None] * np.arange(labels.shape[1])
+    known = np.array([1.0, 3.0])
+    flat = measure(image, labels, noise=known)
+    level = np.zeros((labels.max(), 2))
+    level[flat["number"] - 1] = np.stack([0.02 * flat["x"], 0.05 * flat["x"]], axis=1)
+    found = measure(image + rise, labels, sky=level, noise=np.broadcast_to(known, level.shape))
+    for name in ("x", "y"):
+        np.testing.assert_allclose(found[name], flat[name], atol=0.15)
+    for name in ("x_err", "snr"):
+        np.testing.assert_allclose(found[name][flat["snr"] > 5], flat[name][flat["snr"] > 5], rtol=0.1)
+    wrong = measure(image + rise, labels, noise=known)
+    assert np.median(np.abs(wrong["flux"] - flat["flux"])) > 50 * np.median(
+        np.abs(found["flux"] - flat["flux"])
+    )
+    assert set(measure_objects(labels, image, image < np.inf)) == set(found) - {"label", "p_class"}
+
+
 def test_bands_without_data_have_no_flux_and_maps_without_objects_no_rows():
     image, labels, *_ = sources(n=4)
     image[0] = np.nan

@@ -49,10 +49,14 @@ def draw(n_scenes=8, n=40, seed=0):
             "p_class": np.concatenate([p[found], rng.dirichlet([1, 1, 1, 1], 6)]),
         }
         m["label"] = m["p_class"][:, 1:].argmax(1) + 1
+        m["snr"] = 5 * 10 ** ((26 - m["mag"]) / 2.5)
         m["blended"] = rng.random(len(m["x"])) < 0.3
         measured.append(m)
         true.append(t)
     return measured, true
+
+
+ROUND = {step * 10.0**decade for step in (1, 1.5, 2, 3, 5, 7) for decade in range(4)}
 
 
 def test_a_scene_counted_by_hand():
@@ -139,7 +143,8 @@ def test_stars_and_classes_are_judged_as_sklearn_does():
     assert np.sum(found["classification"]["confusion"]) == judged.sum()
 
 
-def test_rates_against_magnitude_are_those_of_counting():
+@pytest.mark.parametrize(("of", "suffix"), [("mag", ""), ("snr", "_by_snr")])
+def test_rates_against_a_value_are_those_of_counting(of, suffix):
     measured, true = draw()
     sources = match_scenes(measured, true, radius_pix=3.0)
     found = summarise_objects(measured, true, classes=CLASSES, n_bootstrap=0)
@@ -147,17 +152,32 @@ def test_rates_against_magnitude_are_those_of_counting():
         ("completeness", sources.true, sources.true["partner"] >= 0, ~sources.true["ignore"]),
         ("purity", sources.found, sources.found["partner"] >= 0, sources.found["counts"]),
     ):
-        edges = found[curve]["edges"]
-        assert np.allclose(np.diff(edges), 0.5)
-        for kind, member in (("all", True), ("blended", rows["blended"]), ("isolated", ~rows["blended"])):
+        rates, edges = found[curve + suffix], found[curve + suffix]["edges"]
+        assert np.allclose(np.diff(edges), 0.5) if of == "mag" else set(edges) <= ROUND
+        for kind, member in (
+            ("all", True),
+            ("blended", rows["blended"] == 1),
+            ("isolated", rows["blended"] == 0),
+        ):
             for k in range(len(edges) - 1):
-                inside = among & member & (rows["mag"] >= edges[k]) & (rows["mag"] < edges[k + 1])
-                assert found[curve][kind]["n"][k] == inside.sum()
+                inside = among & member & (rows[of] >= edges[k]) & (rows[of] < edges[k + 1])
+                assert rates[kind]["n"][k] == inside.sum()
                 if inside.any():
-                    assert found[curve][kind]["value"][k] == pytest.approx(hit[inside].mean())
-                    assert found[curve][kind]["low"][k] < found[curve][kind]["high"][k]
+                    assert rates[kind]["value"][k] == pytest.approx(hit[inside].mean())
+                    assert rates[kind]["low"][k] < rates[kind]["high"][k]
                 else:
-                    assert found[curve][kind]["value"][k] is None
+                    assert rates[kind]["value"][k] is None
+
+
+def test_without_s_n_nothing_is_said_of_it_and_what_is_below_1_counts_in_the_first_bin():
+    measured, true = ([{**of, "snr": of["snr"] / 40 - 0.5} for of in tables] for tables in draw())
+    found = summarise_objects(measured, true, classes=CLASSES, n_bootstrap=0)
+    assert found["purity_by_snr"]["edges"][0] == 1
+    n_found = sum(found["purity_by_snr"]["all"]["n"])
+    assert n_found >= 0.98 * found["counts"]["n_measured"]  # the brightest may lie above the last bin
+    bare = [[{name: of[name] for name in ("x", "y")} for of in tables] for tables in (measured, true)]
+    found = summarise_objects(*bare, classes=CLASSES, n_bootstrap=0)
+    assert found["completeness_by_snr"] is found["purity_by_snr"] is found["pairs_by_snr"] is None
 
 
 def test_resampled_figures_are_those_of_the_scenes_drawn():

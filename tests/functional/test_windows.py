@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from astrocnn.errors import ConfigError
-from astrocnn.functional.windows import Seam, begin_at, cover, needed_from, seam, stitch
+from astrocnn.functional.windows import Seam, begin_at, cover, least_window, needed_from, seam, stitch
 
 RNG = np.random.default_rng(0)
 
@@ -77,3 +77,15 @@ def test_seams_hold_what_the_network_and_the_normalisation_see() -> None:
     ):
         seam(208, multiple=16, half_field=94)
     assert seam(224, multiple=16, half_field=94).ramp_pix == 16
+
+
+@pytest.mark.parametrize(
+    ("multiple", "half_field", "reach"), [(16, 94, 0), (4, 11, 9), (32, None, 0), (8, None, 0)]
+)
+def test_the_least_window_is_the_first_that_leaves_something(
+    multiple: int, half_field: int | None, reach: int
+) -> None:
+    least = least_window(multiple=multiple, half_field=half_field, reach=reach)
+    seam(least, multiple=multiple, half_field=half_field, reach=reach)
+    with pytest.raises(ConfigError, match=rf"give at least {least} \(data\.window"):
+        seam(least - multiple, multiple=multiple, half_field=half_field, reach=reach)

@@ -62,6 +62,32 @@ def test_two_tilings_find_the_same(options: dict[str, int], tmp_path: Path) -> N
     assert (apart + 9 * np.eye(len(apart))).min() > 0  # none twice
 
 
+def starry() -> np.ndarray:
+    """Round sources on a sky that rises from side to side, and a hole."""
+    rng = np.random.default_rng(5)
+    y, x = np.indices(SHAPE)
+    image = rng.normal(size=(2, *SHAPE)) + np.array([0.01, 0.02])[:, None, None] * x + 0.01 * y
+    for _ in range(250):
+        b, a = rng.uniform(0, SHAPE[0]), rng.uniform(0, SHAPE[1])
+        image += 10 ** rng.uniform(0.5, 2) * np.exp(-((y - b) ** 2 + (x - a) ** 2) / rng.uniform(4, 10))
+    image[:, 90:130, 200:260] = np.nan
+    return image.astype(np.float32)
+
+
+@pytest.mark.parametrize("window", [160, 176, 208])
+def test_positions_fluxes_and_errors_do_not_depend_on_the_windows(window: int, tmp_path: Path) -> None:
+    image = starry()
+    task, mosaic = random_task(image), mosaic_of(tmp_path, image)
+    whole, parts = objects(task, mosaic), objects(task, mosaic, window=window)
+    assert len(whole["x"]) == len(parts["x"]) > 300
+    apart = np.hypot(whole["x"] - parts["x"], whole["y"] - parts["y"])
+    assert apart.max() < 0.01
+    same = whole["area_pix"] == parts["area_pix"]  # but for pixels on the very edge of an ellipse
+    assert same.mean() > 0.98
+    for name in ("x", "y", "x_err", "y_err", "flux", "snr", "blended"):
+        np.testing.assert_allclose(parts[name][same], whole[name][same], rtol=1e-4, atol=1e-4, err_msg=name)
+
+
 def test_objects_lie_where_one_image_has_them(tmp_path: Path) -> None:
     """The image alone gives the same boxes as the mosaic, in the mosaic's pixels."""
     image = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype(np.float32)

@@ -209,9 +209,9 @@ def test_normalisations_without_bound_count_as_such() -> None:
         (512, r"data.window=512: a window is not larger than the mosaic, 300 × 200 pixels"),
         (
             130,
-            r"data.window=130: .* windows of 4 pixels and any number of 4 more; the nearest are 128 and 132",
+            r"data.window=130: .* 4 pixels and any number of 4 more, from 56 on here; the nearest are 128 and 132",
         ),
-        (2, r"data.window=2: .* the nearest are 4 and 8"),
+        (2, r"data.window=2: .* the nearest are 56 and 60"),
         (44, r"windows of 44 pixels are too small: the network looks 24 pixels .* at least 56"),
     ],
 )

@@ -131,8 +131,6 @@ def test_coco_without_objects_has_none(tmp_path):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"annotations": [{"image_id": 8, "category_id": 3, "bbox": [0, 0, 1, 1]}]},
-        {"annotations": [{"image_id": 7, "category_id": 2, "bbox": [0, 0, 1, 1]}]},
         {"annotations": [{"image_id": 7, "category_id": 3}]},
         {"annotations": [{"image_id": 7, "category_id": 3, "bbox": [0, 0]}] * 2},
         {"annotations": [{"image_id": 7, "category_id": 3, "bbox": "0 0 1 1"}]},
@@ -145,6 +143,25 @@ def test_json_that_is_not_cocos_is_refused(tmp_path, changed):
         DataError, match=r"objects\.json is not of COCO's format: .*; it has images \(id, file_name\)"
     ):
         read_boxes(coco(tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (
+            "category_id",
+            "1 annotation of category 2, which 'categories' does not list .*3, 1.*; .* mend category_id",
+        ),
+        (
+            "image_id",
+            "1 annotation of image 2, which 'images' does not list .*7, 9.*; .* mend image_id",
+        ),
+    ],
+)
+def test_annotations_of_what_is_not_listed_are_refused(tmp_path, key, message):
+    strange = {"image_id": 7, "category_id": 3, "bbox": [0, 0, 1, 1]} | {key: 2}
+    with pytest.raises(DataError, match=rf"objects\.json: {message}"):
+        read_boxes(coco(tmp_path, annotations=[*COCO["annotations"], strange]))
 
 
 @pytest.mark.parametrize("content", ["[]", "{", "\xff", "[1, 2]"])
@@ -235,8 +252,24 @@ def test_a_file_of_regions_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("image\npoint(5,5)\n", r"a\.reg: a PointPixelRegion has no extent; use circles, ellipses or boxes"),
-        ("image\nline(5,5,9,9)\n", r"a\.reg: a LinePixelRegion has no extent"),
+        (
+            "image\npoint(5,5)\n",
+            r"a\.reg has a region of the kind 'point'; an object is a circle, an ellipse or a box",
+        ),
+        ("image\nline(5,5,9,9)\n", r"a\.reg has a region of the kind 'line'"),
+        ("image\npolygon(1,1,5,1,5,5)\n", r"a\.reg has a region of the kind 'polygon'; .*draw one of these"),
+        ('icrs\nannulus(5,5,2",3")\n', r"a\.reg has a region of the kind 'circle annulus'"),
+        ("image\ncircle(5,5,2)\n-circle(9,9,3)\n", r"a\.reg excludes a region \(-circle\).*column 'ignore'"),
+        (
+            "image\ncircle(5,5,2)\npanda(9,9,0,360,4,3,6,1)\n",
+            r"a\.reg: 'panda' is not read; an object is a circle",
+        ),
+        ("physical\ncircle(5,5,2)\n", r"a\.reg: 'physical' is not read; .* in the coordinates image, icrs"),
+        (
+            "circle(5,5,2)\n",
+            r"a\.reg: A coordinate frame was not found for region: .*circle.* save the regions",
+        ),
+        ('image\ncircle(5,5,2")\n', r"a\.reg: Cannot parse pixel region size parameters"),
         ('image\ncircle(5,5,2)\nicrs\ncircle(5,5,2")\n', "regions in pixels and others on the sky"),
         ("image\ncircle(5,5\n", r"a\.reg cannot be read as regions of DS9"),
     ],

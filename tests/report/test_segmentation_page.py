@@ -45,10 +45,10 @@ def scene(seed):
         "x": positions[:, 1],
         "y": positions[:, 0],
         "label": np.array([1, 2]),
-        "snr": np.array([30.0, 60.0]),
+        "snr": np.array([30.0, 40.0]),
     }
     objects |= {
-        "mag": rng.uniform(20, 25, 2),
+        "mag": rng.uniform(22.1, 22.4, 2),
         "blended": np.array([False, True]),
         "iou": np.array([0.8, 0.7]),
     }
@@ -83,6 +83,7 @@ def made():
             "x": s["objects"]["x"] + rng.normal(0, 0.3, 2),
             "y": s["objects"]["y"] + rng.normal(0, 0.3, 2),
             "p_star": rng.uniform(0, 1, 2),
+            "snr": s["objects"]["snr"] * [1.8, 2.6],
         }
         for s in scenes
     ]
@@ -132,6 +133,8 @@ def test_every_section_is_there_and_nothing_is_fetched(text):
     }
     expected |= {"Stars against galaxies", "Stars by label", "Positions", "Best", "Typical", "Worst"}
     assert expected <= set(page.headings)
+    expected |= {"Completeness and S/N", "Purity and S/N", "Close pairs"}
+    assert expected <= set(page.headings)
     assert all(address.startswith(("#", "data:image/")) for address in page.addresses)
     assert "http" not in text
     assert "<script" not in text
@@ -147,6 +150,20 @@ def test_figures_are_those_of_the_metrics(text, metrics):
         assert f"{part['iou']['value']:.3f}" in text
     assert "12 images, 24 objects" in text
     assert f"{summary['figures']['position_median_pix']['value']:.3f} pix" in text
+
+
+def test_rates_by_s_n_are_shown_in_wide_bins(text):
+    """12 objects of a true S/N of 30 and 12 of 40; measured 54 and 104; all are found."""
+    told = Page(text).text
+    table = told[told.index("by measured S/N") :]
+    rows = table[: table.index("Galleries")]
+    assert "20 to 50" in rows
+    assert "50 to 100" in rows
+    assert "above 100" in rows
+    assert "5 to 10" not in rows
+    assert "24 objects" in rows  # of a true S/N from 20 to 50, of which the second ones are blended
+    assert rows.count("12 objects") == 1 + 3  # and by measured S/N each alone
+    assert "0.758–1.000" in rows  # Wilson's interval of 12 of 12
 
 
 def test_objects_found_are_those_with_a_true_partner(metrics, tmp_path):

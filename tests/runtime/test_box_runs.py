@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from omegaconf import OmegaConf
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from astrocnn.batch import DataSpec
+from astrocnn.runtime.build import tell_of_masks
 
 SIZE, N = 64, 12
 GAP = slice(20, 40)  # columns without data
@@ -33,14 +38,35 @@ def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if number == BROKEN:  # three in the gap, three beside it
                 x0 = [30.0, 55.0][len(rows) % 2]
             image += 40 * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / 4.5)
-            rows.append((f"f{number:02d}", x0 - 4, y0 - 4, x0 + 4, y0 + 4, "star", 20.0))
+            rows.append((f"f{number:02d}", x0 - 4, y0 - 4, x0 + 4, y0 + 4, "star", 20.0, len(rows) + 1))
         if number == BROKEN:
             image[:, GAP] = np.nan
         fits.writeto(folder / f"f{number:02d}.fits", image.astype(np.float32))
-    Table(rows=rows, names=["id", "x0", "y0", "x1", "y1", "label", "mag"]).write(folder / "objects.csv")
+    Table(rows=rows, names=["id", "x0", "y0", "x1", "y1", "label", "mag", "number"]).write(
+        folder / "objects.csv"
+    )
     split = ["train"] * 3 + ["test", "train", "test"] + ["val", "test"] + ["train"] * (N - 8)
     Table({"id": [f"f{k:02d}" for k in range(N)], "split": split}).write(folder / "images.csv")
     return folder
+
+
+def write_maps(sky: Path, folder: Path) -> int:
+    """``lab/f*.fits``: 3 × 3 pixels of each object, the later on top; how many of those that count touch another."""
+    (folder / "lab").mkdir()
+    table, n = Table.read(sky / "objects.csv"), 0
+    for number in range(N):
+        labels = np.zeros((SIZE, SIZE), np.int32)
+        own = table[table["id"] == f"f{number:02d}"]
+        for each in own:
+            x, y = round(each["x0"] + 4), round(each["y0"] + 4)
+            labels[y - 1 : y + 2, x - 1 : x + 2] = each["number"]
+        fits.writeto(folder / "lab" / f"f{number:02d}.fits", labels)
+        most = maximum_filter(labels, 3)
+        least = minimum_filter(np.where(labels > 0, labels, len(table) + 1), 3)
+        touching = set(labels[(labels > 0) & ((most != labels) | (least != labels))].tolist())
+        hidden = (own["x0"] > GAP.start) & (own["x1"] < GAP.stop) & (number == BROKEN)
+        n += sum(each in touching for each in own["number"][~hidden].tolist())
+    return n
 
 
 def given(sky: Path, **other: str) -> list[str]:
@@ -59,10 +85,15 @@ def test_empty_scenes_gaps_and_crowds_go_through(
     assert summary["counts"]["n_scenes"] == 3  # one of them empty
     assert (summary["counts"]["n_true"], summary["counts"]["n_ignored"]) == (9, 3)
     assert summary["per_image"]["true"].count(0) == 1
-    assert (
-        command("evaluate", f"run={run}", "data=detection_boxes", *given(sky), f"output={tmp_path / 'other'}")
-        == 0
-    )
+    assert summary["counts"]["n_blended"] is None  # since nobody says so
+    page = (run / "report.html").read_text()
+    assert re.search(r"Of 9 true objects \d+ were found", page)
+    assert "Stars against galaxies" not in page  # there are no galaxies
+    expected = write_maps(sky, tmp_path)
+    options = [*given(sky), f"data.instances.files={tmp_path}/lab/f*.fits", f"output={tmp_path / 'other'}"]
+    assert command("evaluate", f"run={run}", "data=detection_boxes", *options) == 0
+    counts = json.loads((tmp_path / "other" / "metrics.json").read_text())["splits"]["all"]["counts"]
+    assert counts["n_blended"] == expected > 0
     image = sky / f"f{BROKEN:02d}.fits"
     found = tmp_path / "found"
     assert (
@@ -88,12 +119,64 @@ def test_empty_scenes_gaps_and_crowds_go_through(
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["model=unet"],
+            "UNet gives no boxes, which detection needs; choose model=yolo_dense, yolo, faster_rcnn",
+        ),
+        (["model=resnet"], "ResNet gives no boxes, which detection needs"),
+        (
+            ["model=fcos", "loss=yolo"],
+            "loss=yolo would change nothing: FCOS has losses of its own; leave it out",
+        ),
+        (
+            ["model=faster_rcnn", "loss.visible=0.1"],
+            "loss.visible=0.1 would change nothing: FasterRCNN has losses",
+        ),
+        (["model=yolo"], "DenseBoxLoss is no loss of DetectionTask with Yolo; choose loss=yolo."),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused_before_any_file_is_looked_for(
+    words: list[str],
+    message: str,
+    command: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    options = ["data=detection_boxes", "data.images=nowhere/*.fits", "data.boxes=nowhere.csv", "trainer=cpu"]
+    assert command("train", *words, *options, f"run_dir={tmp_path / 'run'}") == 1
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_option_of_the_task_of_another_kind_is_refused_before_anything_is_packed(
+    sky: Path, command: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command("train", *QUICK, *given(sky), "task.threshold=high", f"run_dir={tmp_path / 'run'}") == 1
+    said = capsys.readouterr()
+    assert "task.threshold=high takes a number" in said.err
+    assert "split" not in said.out
+
+
+def test_maps_that_are_not_learnt_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = DataSpec(("g",), (1, 64, 64), ("star",), box_values=(), maps={"instances": (64, 64)})
+    networks = {
+        "yolo_dense.YoloDense": True,
+        "torchvision_detectors.FasterRCNN": True,
+        "torchvision_detectors.MaskRCNN": False,
+    }
+    for name, told in networks.items():
+        tell_of_masks(OmegaConf.create({"model": {"_target_": f"astrocnn.networks.{name}"}}), spec)
+        assert ("serve the evaluation alone (instance_iou)" in capsys.readouterr().err) == told, name
+
+
+@pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("x1", -50.0, "1 objects have a box of no width or height"),
-        ("x0", np.nan, "1 objects have no numbers (NaN) for a box"),
-        ("shift", 500.0, "1 objects lie outside of their image of 64 × 64 pixels"),
-        ("label", "comet", "1 objects have a class beyond star"),
+        ("x1", -50.0, "1 object without width or height"),
+        ("x0", np.nan, "1 object without numbers (NaN) for a box"),
+        ("shift", 500.0, "1 object outside of the image of 64 × 64 pixels"),
+        ("label", "comet", "1 object of a class beyond star"),
     ],
 )
 def test_boxes_that_are_none_end_the_run_with_one_sentence(

@@ -2,9 +2,13 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
+
+from astrocnn.errors import AstrocnnWarning
+from astrocnn.runtime.cli import warnings_as_sentences
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -16,6 +20,18 @@ def test_help_says_what_the_command_does(name: str, command, capsys) -> None:
     assert "Choices (override with group=option)" in text
     assert f"{name}.py" in text
     assert "data: baryons, cutouts" in text
+
+
+def test_warnings_of_ours_are_one_sentence() -> None:
+    given = warnings.formatwarning
+    with warnings_as_sentences():
+        said = [
+            warnings.formatwarning(kind("3 objects, left out."), kind, "boxes.py", 7)
+            for kind in (AstrocnnWarning, UserWarning)
+        ]
+    assert said[0] == "warning: 3 objects, left out.\n"
+    assert said[1].startswith("boxes.py:7: UserWarning: ")
+    assert warnings.formatwarning is given
 
 
 def test_the_whole_configuration_can_be_printed(command, capsys) -> None:

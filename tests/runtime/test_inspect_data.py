@@ -4,12 +4,15 @@ import re
 import subprocess
 import sys
 import time
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from PIL import Image
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -116,7 +119,7 @@ def test_one_class_and_files_that_cannot_be_read(command, tmp_path, capsys) -> N
     assert command("inspect_data", *words, "data.on_bad=skip") == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "every label is 'galaxy'" in said
-    assert "1 inputs are left out; skipped.csv" in said
+    assert "1 input left out; skipped.csv" in said
     assert Table.read(tmp_path / "one" / "look" / "skipped.csv")["id"].tolist() == ["o05"]
     text = text_of(tmp_path / "one" / "look" / "data.html")
     assert "23 objects" in text
@@ -199,3 +202,80 @@ def test_classes_of_pixels_are_counted(command, tmp_path: Path, capsys) -> None:
     assert re.search(r"│ 0\s+│\s*79\s%", said)
     assert re.search(r"│ 1\s+│\s*21\s%", said)
     assert re.search(r"│ of none, of all pixels\s+│\s*12\s%", said)
+
+
+def write_boxes(folder: Path) -> list[str]:
+    """Four noise images of 20 x 24 pixels with 3, 0, 1 and 1 objects; the words for the command."""
+    folder.mkdir()
+    for n, image in enumerate(np.random.default_rng(0).normal(0, 1, (4, 20, 24))):
+        fits.writeto(folder / f"i{n}.fits", image.astype(np.float32))
+    rows = [
+        ("i0", 1.5, 2.5, 5.5, 6.5, "star", 0), ("i0", 9.5, 9.5, 17.5, 17.5, "galaxy", 0),
+        ("i0", 18.5, 0.5, 22.5, 4.5, "galaxy", 1), ("i2", 3.5, 3.5, 7.5, 7.5, "star", 0),
+        ("i3", 2.5, 10.5, 4.5, 18.5, "galaxy", 0),
+    ]  # fmt: skip
+    Table(rows=rows, names=["id", "x0", "y0", "x1", "y1", "label", "ignore"]).write(folder / "objects.csv")
+    split = ["train", "train", "val", "test"]
+    Table({"id": [f"i{n}" for n in range(4)], "split": split}).write(folder / "images.csv")
+    return [
+        "data=detection_boxes", f"data.images={folder}/*.fits", f"data.boxes={folder}/objects.csv",
+        f"data.catalog={folder}/images.csv", f"output={folder}/look",
+    ]  # fmt: skip
+
+
+def test_objects_in_images_are_counted(command, tmp_path: Path, capsys) -> None:
+    assert command("inspect_data", *write_boxes(tmp_path / "set")) == 0
+    said = capsys.readouterr().out
+    assert "4 images of 1 × 20 × 24 pixels" in said
+    counts = {
+        "train": "1 │ 1 │ 1 │ 3",
+        "val": "0 │ 1 │ 0 │ 1",
+        "test": "1 │ 0 │ 0 │ 1",
+        "all": "2 │ 2 │ 1 │ 5",
+    }
+    assert re.search(r"objects ┃ galaxy ┃ star ┃ neither way ┃ all", said)
+    for split, expected in counts.items():
+        assert re.search(rf"│ {split}\s*│\s*" + r"\s*".join(expected.split()) + r"\s*│", said), split
+    words = "5 objects, 0 to 3 (median 1) an image; boxes of 4 to 8 (median 4) pixels; 1 image without any."
+    assert words in " ".join(said.split())
+    text = text_of(tmp_path / "set/look/data.html")
+    for part in (
+        words,
+        "5 1.25 an image",
+        "Balance" not in text and "Sizes",
+        "i1: 0 objects",
+        "i3: 1 object ",
+    ):
+        assert part in text, part
+    assert "the positive class" not in text
+    assert "As the network sees them" in text
+
+
+def test_boxes_are_drawn_on_the_images_in_the_colours_of_their_classes(command, tmp_path: Path) -> None:
+    assert command("inspect_data", *write_boxes(tmp_path / "set")) == 0
+    page = (tmp_path / "set/look/data.html").read_text(encoding="utf-8")
+    whole = page[page.index("i0: 3 objects") :]
+    plain, boxed = (
+        np.asarray(Image.open(BytesIO(b64decode(data))).convert("RGB"))[
+            ::-1
+        ]  # the first row at the top again
+        for data in re.findall(r'src="data:image/png;base64,([^"]+)"', whole)[:2]
+    )
+    assert boxed.shape == (40, 48, 3)  # each pixel as four
+    edges = {
+        "star": (2, 3, 5, 6),
+        "galaxy": (10, 10, 17, 17),
+        "ignored": (19, 1, 22, 4),
+    }  # first and last pixels
+    drawn, colours = np.zeros(boxed.shape[:2], bool), set()
+    for x0, y0, x1, y1 in edges.values():
+        line = np.zeros_like(drawn)
+        line[2 * y0 : 2 * y1 + 2, 2 * x0 : 2 * x1 + 2] = True
+        line[2 * y0 + 1 : 2 * y1 + 1, 2 * x0 + 1 : 2 * x1 + 1] = False
+        (colour,) = {tuple(pixel) for pixel in boxed[line].tolist()}
+        drawn |= line
+        colours.add(colour)
+    assert len(colours) == 3
+    np.testing.assert_array_equal(boxed[~drawn], plain[~drawn])
+    legend = page[page.index("Boxes: ") : page.index("i0: 3 objects")]
+    assert {tuple(map(int, found)) for found in re.findall(r"rgb\((\d+), (\d+), (\d+)\)", legend)} == colours

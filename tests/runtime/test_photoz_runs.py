@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 from astropy.table import Table
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 import astrocnn
 from astrocnn.functional.pdf_families import read_pdf
 from astrocnn.functional.piecewise import Histogram, Quantiles
 from astrocnn.io.tables import read_table
+from astrocnn.paths import config_dir
 
 Command = Callable[..., int]
 QUICK = ["trainer=cpu", "trainer.precision=32-true", "logger=csv", "evaluation.n_bootstrap=20"]
@@ -154,6 +157,21 @@ def test_images_with_scalars_are_learned_from(
     np.testing.assert_allclose(pdf.mean(), table["z_mean"][:1], rtol=1e-3, atol=1e-3)
     with pytest.raises(astrocnn.errors.DataError, match=r"takes 1 numbers beside each image|scalars"):
         task(stamps[:2])
+
+
+def test_who_chooses_the_loss() -> None:
+    for words, loss in (
+        (["data=photoz_table"], "NLL"),
+        (["data=photoz_table", "pdf=quantiles"], "Pinball"),
+        (["pdf=quantiles", "data=photoz_table"], "Pinball"),
+        (["data=photoz_table", "pdf=quantiles", "loss=crps"], "CRPS"),
+        (["experiment=dc2_table", "pdf=quantiles"], "Pinball"),
+        (["data=lenses"], "CrossEntropy"),
+    ):
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(config_dir()), version_base=None):
+            cfg = compose("train", overrides=words)
+        assert cfg.loss._target_.endswith(f".{loss}"), words
 
 
 @pytest.mark.parametrize(

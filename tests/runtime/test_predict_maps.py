@@ -259,6 +259,7 @@ def test_windows_that_are_mostly_overlap_are_told_of(
     [
         (["data.window=512"], r"data.window=512: a window is not larger than the mosaic, 330 × 130 pixels"),
         (["data.window=66"], r"data.window=66: .* the nearest are 64 and 68"),
+        (["data.window=0"], r"data.window=0: .*, from 56 on here; the nearest are 56 and 60"),
         (["data.images={g: field_g.fits}"], r"has no band r; it has g; name the files of all bands"),
         (
             ["data.bands=[r,g]"],

@@ -5,6 +5,7 @@ from astropy.stats import mad_std
 from scipy.ndimage import gaussian_filter
 
 from astrocnn.errors import ConfigError, DataError
+from astrocnn.functional.stretch import asinh
 from astrocnn.transforms.normalize import Normalize
 
 
@@ -34,6 +35,16 @@ def test_training_pixels_have_mean_zero_and_deviation_one(image: torch.Tensor, s
     y = fitted(image, stretch=stretch)(image, torch.ones_like(image, dtype=torch.bool))
     torch.testing.assert_close(y.mean((0, 2, 3)), torch.zeros(2), atol=1e-4, rtol=0)
     torch.testing.assert_close(y.std((0, 2, 3)), torch.ones(2), atol=1e-3, rtol=0)
+
+
+def test_asinh_is_that_of_numpy_and_of_torch() -> None:
+    x = torch.cat([torch.linspace(-50, 50, 20001), torch.logspace(-37, 37, 500)])
+    x = torch.cat([x, -x, torch.tensor([0.0, torch.inf, -torch.inf, torch.nan])])
+    torch.testing.assert_close(asinh(x), torch.asinh(x), rtol=3e-7, atol=0, equal_nan=True)
+    np.testing.assert_allclose(asinh(x.double()), np.arcsinh(x.double().numpy()), rtol=1e-15)
+    given = x[:-3].clone().requires_grad_()  # finite ones
+    asinh(given).sum().backward()
+    torch.testing.assert_close(given.grad, (1 / torch.hypot(given.detach(), torch.ones(()))))
 
 
 @pytest.mark.parametrize("factor", [1e-13, 1e-9, 1e12])

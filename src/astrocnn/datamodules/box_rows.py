@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from astrocnn.batch import Batch
+from astrocnn.datamodules.box_checks import flags, numbers
 from astrocnn.datamodules.loaders import ReadObjects
 from astrocnn.datasets.packed import PackedArray
-from astrocnn.functional.boxes import clip_boxes, seen_share
+from astrocnn.functional.boxes import clip_boxes, labels_seen
 from astrocnn.io.box_files import BOX
-from astrocnn.io.tables import column
 
 __all__ = ["BoxRows", "ReadBoxes", "box_rows"]
 
@@ -66,8 +66,8 @@ class ReadBoxes(ReadObjects):
 
     def __call__(self, rows: NDArray[np.int64]) -> Batch:
         batch = super().__call__(rows) | self.objects.of(rows)
-        share = seen_share(batch["boxes"], batch["valid"].any(1))
-        return batch | {"box_labels": batch["box_labels"].where(share > 0, -1)}
+        labels = labels_seen(batch["boxes"], batch["box_labels"], batch["valid"].any(1))
+        return batch | {"box_labels": labels}
 
 
 def box_rows(
@@ -76,7 +76,6 @@ def box_rows(
     *,
     values: Sequence[str],
     shape: tuple[int, int],
-    source: str | None,
 ) -> BoxRows:
     """The objects of a table in the order of the catalogue's rows, clipped to their images.
 
@@ -86,7 +85,6 @@ def box_rows(
         images: (R,) the number of each row's image.
         values: names of the columns of numbers beside the boxes.
         shape: rows and columns of an image.
-        source: of the table, for messages.
     """
     image = np.asarray(table["_image"])
     order = np.argsort(image, kind="stable")
@@ -101,23 +99,18 @@ def box_rows(
     boxes = np.stack([np.asarray(table[name], dtype=np.float32)[rows] for name in BOX], 1).reshape(-1, 4)
     labels = np.asarray(table["_label"])[rows]
     if "ignore" in table.colnames:
-        labels = np.where(np.asarray(table["ignore"]).astype(bool)[rows], -1, labels)
-    found = [
-        np.ma.filled(
-            np.ma.asarray(column(table, name, "data.box_values", source=source)).astype(np.float32), np.nan
-        )[rows]
-        for name in values
-    ]
+        labels = np.where(flags(table, "ignore", unknown=False)[rows], -1, labels)
+    found = [numbers(table, name).astype(np.float32)[rows] for name in values]
     stacked = np.stack(found, 1) if values else np.zeros((len(rows), 0), np.float32)
-    numbers = None
+    own = None
     if "_number" in table.colnames:
-        numbers = torch.from_numpy(np.append(np.asarray(table["_number"], dtype=np.int64)[rows], 0))
+        own = torch.from_numpy(np.append(np.asarray(table["_number"], dtype=np.int64)[rows], 0))
     return BoxRows(
         first,
         clip_boxes(_and_none(boxes, np.nan), shape),
         _and_none(labels, -1),
         _and_none(stacked, np.nan),
-        numbers,
+        own,
     )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from astropy.table import Table
 from numpy.typing import NDArray
 from pytorch_lightning.utilities import rank_zero_warn
 
 from astrocnn.batch import DataSpec
+from astrocnn.datamodules.box_checks import AWAY, check_boxes, check_columns, instance_numbers, numbers
 from astrocnn.datamodules.box_rows import BoxRows, ReadBoxes, box_rows
 from astrocnn.datamodules.catalog import Catalog, Objects
 from astrocnn.datamodules.cutouts import CutoutDataModule
@@ -19,14 +19,13 @@ from astrocnn.datamodules.image_maps import with_truth
 from astrocnn.datamodules.labels import number_labels
 from astrocnn.datasets.patterns import found
 from astrocnn.datasets.source import Source
-from astrocnn.errors import DataError, listed
-from astrocnn.functional.boxes import box_centres, visible_fraction
-from astrocnn.io.box_files import BOX, read_boxes
+from astrocnn.errors import AstrocnnWarning, DataError, listed, several
+from astrocnn.io.box_files import BOX, SKY_BOX, read_boxes
 from astrocnn.io.layers import InstanceMap
 from astrocnn.io.sky_boxes import boxes_in_pixels
 from astrocnn.io.tables import column
 from astrocnn.io.tiles import image_hdus, select
-from astrocnn.io.wcs import SkyWcs
+from astrocnn.io.wcs import SkyWcs, separation_deg
 
 __all__ = ["BoxDataModule"]
 
@@ -42,8 +41,8 @@ class BoxDataModule(CutoutDataModule):
     Args:
         boxes: the objects of all images: a table, COCO's JSON, or DS9's regions, a file an image
             (:func:`astrocnn.io.box_files.read_boxes` says which columns); ``id`` names the image, and columns
-            ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr`` and
-            ``blended`` serve the evaluation.
+            ``ignore`` (counts neither way), ``scored`` (its class counts), ``mag``, ``mag_<band>``, ``snr``,
+            ``blended`` and ``x``, ``y`` (true positions) serve the evaluation.
         box_label: column of the class; None, or no column 'label', makes all one class.
         box_values: columns of numbers that are learnt beside the box, such as fluxes or redshifts.
         instances: ``files`` or ``hdu`` of maps that number the objects in the pixels of each image, for networks that
@@ -88,19 +87,10 @@ class BoxDataModule(CutoutDataModule):
         """
         if self._table is None:
             table = self.read_boxes()
-            if "ignore" in table.colnames and table["ignore"].dtype.kind not in "biuf":
-                raise DataError(
-                    f"{self.box_files}: the column 'ignore' holds {table['ignore'][0]!r}, which is neither true nor "
-                    "false; give true or false, or 1 or 0."
-                )
-            for name in self.box_values:
-                if column(table, name, "data.box_values", source=self.box_files).dtype.kind not in "biuf":
-                    raise DataError(
-                        f"data.box_values: the column {name!r} of {self.box_files} holds no numbers; leave it out."
-                    )
+            check_columns(table, self.box_values, source=self.box_files)
             labels, classes = self._labelled(table)
             if self.instances is not None:
-                table["_number"] = self._numbered(table)
+                table["_number"] = instance_numbers(table, source=self.box_files)
             given, self.classes = self.classes, None  # they are of the boxes, not of the images
             spec = super().probe()
             self.classes = given
@@ -137,7 +127,7 @@ class BoxDataModule(CutoutDataModule):
         if strange:
             first = [f"{table['id'][row]}: {table[name][row]}" for row in strange[:MOST_NAMED]]
             raise DataError(
-                f"{self.box_files}: {len(strange)} objects have a class beyond {listed(classes, most=12)} "
+                f"{self.box_files}: {several(len(strange), 'object')} of a class beyond {listed(classes, most=12)} "
                 f"({listed(first)}); name all classes in data.classes=[...], or leave it null."
             )
         if not classes:
@@ -146,26 +136,6 @@ class BoxDataModule(CutoutDataModule):
                 "column in data.box_label."
             )
         return labels, classes
-
-    def _numbered(self, table: Table) -> NDArray[np.int64]:
-        """The number of each object in the instance map of its image; 0 where it may have none."""
-        numbers = column(table, "number", "data.instances", source=self.box_files)
-        values = np.ma.filled(np.ma.asarray(numbers).astype(np.float64), np.nan)
-        bad = ~((values >= 1) & (values == np.floor(values)))
-        free = (
-            np.asarray(table["ignore"]).astype(bool)
-            if "ignore" in table.colnames
-            else np.zeros(len(bad), bool)
-        )
-        if (bad & ~free).any():
-            first = [
-                f"{table['id'][row]}: {numbers[row]}" for row in np.flatnonzero(bad & ~free)[:MOST_NAMED]
-            ]
-            raise DataError(
-                f"{self.box_files}: the column 'number' of {int((bad & ~free).sum())} objects holds no whole number "
-                f"from 1 on ({listed(first)}); give those that the objects have in the maps of data.instances."
-            )
-        return np.where(bad, 0, values).astype(np.int64)
 
     def _in_pixels(self, table: Table, labels: NDArray[np.int64]) -> Table:
         """The boxes in pixels of the images that there are, each seen to be one."""
@@ -180,14 +150,16 @@ class BoxDataModule(CutoutDataModule):
         if (of_image < 0).any():
             lost = [key for key in keys if number[key] < 0]
             rank_zero_warn(
-                f"{int((of_image < 0).sum())} objects of {self.box_files} are in no image (of {listed(lost, most=3)}); "
-                "they are left out."
+                f"{self.box_files}: {several(int((of_image < 0).sum()), 'object')} of images beyond data.images "
+                f"({listed(lost, most=3)}), left out; mend the column 'id' if they should be there.",
+                category=AstrocnnWarning,
             )
         table = table[of_image >= 0]
         if BOX[0] not in table.colnames:
             self._placed(table)
         boxes = np.stack([np.asarray(table[name], dtype=np.float64) for name in BOX], 1).reshape(-1, 4)
-        self._check(table, boxes)
+        shape = (self.spec.image_shape[1], self.spec.image_shape[2])
+        check_boxes(table, boxes, shape, source=self.box_files)
         return table
 
     def _image_numbers(self, keys: list[str]) -> dict[str, int]:
@@ -210,8 +182,10 @@ class BoxDataModule(CutoutDataModule):
                 f"the boxes of {self.box_files} are on the sky, but the rows of the stack {self.images} have no WCS; "
                 "give the boxes in pixels."
             )
-        for name in BOX:
+        for name in (*BOX, AWAY):
             table[name] = np.full(len(table), np.nan)
+        rows_of, columns_of = self.spec.image_shape[1:]
+        middle = np.array([(columns_of - 1) / 2]), np.array([(rows_of - 1) / 2])
         hdu = self.hdu[0] if isinstance(self.hdu, Sequence) and not isinstance(self.hdu, str) else self.hdu
         for image in np.unique(np.asarray(table["_image"])):
             path = Path(self._held.files.paths[image][0])
@@ -223,26 +197,8 @@ class BoxDataModule(CutoutDataModule):
             rows = np.flatnonzero(np.asarray(table["_image"]) == image)
             for name, values in zip(BOX, boxes_in_pixels(table[rows], wcs).T, strict=True):
                 table[name][rows] = values
-
-    def _check(self, table: Table, boxes: NDArray[np.float64]) -> None:
-        """Raise a :class:`DataError` for boxes that are none."""
-        shape = (self.spec.image_shape[1], self.spec.image_shape[2])
-        of = torch.from_numpy(boxes)
-        _, sides = box_centres(of)
-        seen = visible_fraction(of, shape).numpy()
-        for bad, what in (
-            (~np.isfinite(boxes).all(1), "have no numbers (NaN) for a box"),
-            ((sides <= 0).any(1).numpy(), "have a box of no width or height"),
-            (~(seen > 0), f"lie outside of their image of {shape[0]} × {shape[1]} pixels"),
-        ):
-            if bad.any():
-                first = [
-                    f"{table['id'][row]}: {_said(boxes[row])}" for row in np.flatnonzero(bad)[:MOST_NAMED]
-                ]
-                raise DataError(
-                    f"{self.box_files}: {int(bad.sum())} objects {what} ({listed(first)}); "
-                    "mend or remove these rows."
-                )
+            places = [numbers(table[rows], name) for name in SKY_BOX[:2]]
+            table[AWAY][rows] = separation_deg(*wcs.sky(*middle), *places)
 
     def objects(self) -> Table:
         """The objects in the images: the columns of the user's, and ``x0``, ``y0``, ``x1``, ``y1``."""
@@ -271,9 +227,7 @@ class BoxDataModule(CutoutDataModule):
         objects = super().reader
         if self._rows is None:
             shape = (self.spec.image_shape[1], self.spec.image_shape[2])
-            self._rows = box_rows(
-                self.objects(), self._numbers, values=self.box_values, shape=shape, source=self.box_files
-            )
+            self._rows = box_rows(self.objects(), self._numbers, values=self.box_values, shape=shape)
         return ReadBoxes(objects.packed, objects.row, objects.columns, self._rows)
 
     @property
@@ -290,7 +244,3 @@ class BoxDataModule(CutoutDataModule):
 def _wcs(path: Path, hdu: str | int | None) -> SkyWcs | None:
     (chosen, header), *_ = image_hdus(path, lambda images: select(path, images, hdu, "data.hdu", cubes=True))
     return header.wcs(chosen, path)
-
-
-def _said(box: NDArray[np.float64]) -> str:
-    return "(" + ", ".join(f"{edge:g}" for edge in box) + ")"

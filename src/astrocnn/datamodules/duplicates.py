@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from astrocnn.datamodules.catalog import DUPLICATE_OF
 from astrocnn.datasets.packed import PackedArray
-from astrocnn.errors import ConfigError, listed
+from astrocnn.errors import AstrocnnWarning, ConfigError, listed
 from astrocnn.functional.sphere import chord, unit_vectors
 
 __all__ = [
@@ -31,7 +31,7 @@ NOWHERE_DEG = 1e-9  # a WCS that was left at (0, 0) comes back from its projecti
 Ints = NDArray[np.int64]
 
 
-class DuplicateWarning(UserWarning):
+class DuplicateWarning(AstrocnnWarning):
     """One object stands on two sides of a split, or with two labels."""
 
 

@@ -10,7 +10,6 @@ from astrocnn.batch import DataSpec
 from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.datamodules.images import ImageDataModule
 from astrocnn.datamodules.scenes import scene_set, simulated
-from astrocnn.io.box_files import read_boxes
 from astrocnn.io.layers import InstanceMap
 
 __all__ = ["SceneBoxDataModule"]
@@ -89,6 +88,7 @@ class SceneBoxDataModule(BoxDataModule):
             seed=sim_seed,
         )
         self.folder = self.simulated.folder
+        self.box_files = f"{self.folder}/objects.fits"
 
     def simulate(self) -> Path:
         """The folder of the set, simulated when it is not whole.
@@ -101,7 +101,7 @@ class SceneBoxDataModule(BoxDataModule):
     def read_boxes(self) -> Table:
         """The objects of the scenes with their truth, those too faint to count among them."""
         self.simulate()
-        table = read_boxes(f"{self.folder}/objects.fits")
+        table = super().read_boxes()
         table["label"] = np.asarray(table["label"]) - 1  # 0 is the background of the class map
         return table
 

@@ -1,5 +1,6 @@
 """The pixels of a mosaic of any size: by rows, each read once, or in windows."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -26,6 +27,8 @@ class OpenMosaic:
 
     Attributes:
         header: of the first band.
+        shape: rows and columns.
+        n_bands: of the mosaic.
         surface: whether the values of each band are a surface brightness, which does not depend on the size of pixels.
 
     Raises:
@@ -36,8 +39,10 @@ class OpenMosaic:
         self._mosaic = mosaic
         self._variance = variance and layers.variance is not None
         scale = layers.flux
-        n_bands = len(mosaic.bands)
-        zero_points = [None] * n_bands if scale is None else scale.zero_points(mosaic.bands, n_bands)
+        self.shape, self.n_bands = mosaic.shape, len(mosaic.bands)
+        zero_points = (
+            [None] * self.n_bands if scale is None else scale.zero_points(mosaic.bands, self.n_bands)
+        )
         self._kept, self._top, self._bottom = np.zeros((0, 0, 0), np.float32), 0, 0
         with ExitStack() as stack:
             unpack = Unpacked()
@@ -78,15 +83,21 @@ class OpenMosaic:
             for plane in self._kept:
                 plane[: first - top] = plane[top - self._top : first - self._top]
         for box in self._chunks(first, bottom):
-            self._read(box, self._kept[:, box[0] - top : box[1] - top])
+            self._read([box], [self._kept[:, box[0] - top : box[1] - top]])
         self._top, self._bottom = top, bottom
         return self._kept[:, : bottom - top]
 
     def window(self, top: int, bottom: int, left: int, right: int) -> NDArray[np.float32]:
         """A part of these rows, read anew: (C or 2C, bottom − top, right − left)."""
+        return self.windows([[top, bottom, left, right]])[0]
+
+    def windows(self, boxes: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Several parts, each from its first row to the one behind its last, and likewise of columns."""
         n_planes = len(self._bands) * (2 if self._variance else 1)
-        found = np.empty((n_planes, bottom - top, right - left), np.float32)
-        self._read([top, bottom, left, right], found)
+        found = [
+            np.empty((n_planes, bottom - top, right - left), np.float32) for top, bottom, left, right in boxes
+        ]
+        self._read(boxes, found)
         return found
 
     def _chunks(self, top: int, bottom: int) -> list[list[int]]:
@@ -97,14 +108,15 @@ class OpenMosaic:
         edges = [top, *range(-(-(top + 1) // step) * step, bottom, step), bottom]
         return [[a, b, 0, width] for a, b in pairwise(edges) if b > a]
 
-    def _read(self, box: list[int], into: NDArray[np.float32]) -> None:
+    def _read(self, boxes: Sequence[Sequence[int]], parts: Sequence[NDArray[np.float32]]) -> None:
         for n, band in enumerate(self._bands):
             if band is None:
-                into[n :: len(self._bands)] = np.nan
+                for into in parts:
+                    into[n :: self.n_bands] = np.nan
                 continue
-            (pixels,) = band(np.array([box]))
-            if isinstance(pixels, DataError):
-                raise pixels
-            into[n] = np.where(pixels.good, pixels.flux, np.nan)
-            if self._variance and pixels.variance is not None:
-                into[len(self._bands) + n] = np.where(pixels.good, pixels.variance, np.nan)
+            for into, pixels in zip(parts, band(np.array(boxes)), strict=True):
+                if isinstance(pixels, DataError):
+                    raise pixels
+                into[n] = np.where(pixels.good, pixels.flux, np.nan)
+                if self._variance and pixels.variance is not None:
+                    into[self.n_bands + n] = np.where(pixels.good, pixels.variance, np.nan)

@@ -109,12 +109,13 @@ class TilePixels:
         flux = self._open["image"].physical(stored["image"])
         if self._factor != 1.0:
             flux *= self._factor
-        try:
-            to_float32(
-                flux
-            )  # raises where the tile's values do not fit into it; the cutouts' are about the same
-        except DataError as error:
-            raise named(self._tile.image, error) from error
+        if self._factor != 1.0 or not self._open["image"].holds_float32(stored["image"]):
+            try:
+                to_float32(
+                    flux
+                )  # raises where the values do not fit into it; the cutouts' are about the same
+            except DataError as error:
+                raise named(self._tile.image, error) from error
         good = np.isfinite(flux)
         variance = None
         if self._mask is not None and self._tile.mask is not None:

@@ -16,12 +16,16 @@ __all__ = [
     "from_centres",
     "kept_by_distance",
     "labels_of_boxes",
+    "labels_seen",
     "move_boxes",
     "paired_iou",
+    "pixels_within",
     "reach_of",
     "seen_share",
     "visible_fraction",
 ]
+
+PIXELS_AT_ONCE = 2**21  # of boxes
 
 
 def box_centres(boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,27 +77,51 @@ def visible_fraction(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
     return seen.clamp_min(0).prod(-1) / whole.prod(-1)
 
 
+def pixels_within(boxes: Tensor, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """First pixel (..., 2) and the one behind the last, along x and y, of boxes (..., 4) in an image of ``shape``.
+
+    The pixels of a box are those whose centre is in it, and the one at its own centre; of one outside of the image
+    (or of NaN) both are the same.
+    """
+    middle = box_centres(boxes)[0].round()
+    first = boxes[..., :2].ceil().minimum(middle)
+    last = boxes[..., 2:].floor().maximum(middle)
+    sides = torch.tensor([shape[1], shape[0]], device=boxes.device)  # along x, along y
+    first, end = (of.nan_to_num(0.0).long().clamp_min(0).minimum(sides) for of in (first, last + 1))
+    return first, end
+
+
 def seen_share(boxes: Tensor, known: Tensor) -> Tensor:
     """The share of the pixels of boxes that hold data, of those within the image; NaN where there is no box.
 
     Args:
-        boxes: (B, N, 4); the pixels of a box are those whose centre is in it, and the one at its own centre.
+        boxes: (B, N, 4); their pixels are those of :func:`pixels_within`.
         known: (B, H, W) bool.
 
     Returns:
         (B, N) from 0 to 1; 0 of boxes outside of the image.
     """
-    middle = box_centres(boxes)[0].round()
-    first = boxes[..., :2].ceil().minimum(middle)
-    last = boxes[..., 2:].floor().maximum(middle)
-    sides = torch.tensor([known.shape[2], known.shape[1]], device=boxes.device)  # along x, along y
-    first, end = (of.nan_to_num(0.0).long().clamp_min(0).minimum(sides) for of in (first, last + 1))
-    total = nn.functional.pad(known.long().cumsum(1).cumsum(2), (1, 0, 1, 0))  # (B, H + 1, W + 1)
+    first, end = pixels_within(boxes, (known.shape[1], known.shape[2]))
+    total = known.cumsum(2, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+    total = nn.functional.pad(total, (1, 0, 1, 0))  # (B, H + 1, W + 1)
     image = torch.arange(len(boxes), device=boxes.device)[:, None]
     (x0, y0), (x1, y1) = first.unbind(-1), end.unbind(-1)
     seen = total[image, y1, x1] - total[image, y0, x1] - total[image, y1, x0] + total[image, y0, x0]
     share = seen / (end - first).prod(-1).clamp_min(1)
     return share.masked_fill(boxes.isnan().any(-1), torch.nan)
+
+
+def labels_seen(boxes: Tensor, labels: Tensor, known: Tensor, *, least: float = 0.0) -> Tensor:
+    """Class numbers (B, N) with −1, which counts neither way, where too little of an object is seen.
+
+    Args:
+        boxes: (B, N, 4), NaN where there is none.
+        labels: (B, N) int64.
+        known: (B, H, W) bool, the pixels that hold data.
+        least: of the pixels of a box, the share that hold data; where none does, the object never counts.
+    """
+    share = seen_share(boxes, known)
+    return labels.where((share > 0) & (share >= least), -1)
 
 
 def paired_iou(boxes: Tensor, others: Tensor) -> Tensor:
@@ -152,22 +180,31 @@ def labels_of_boxes(boxes: NDArray[np.floating], shape: tuple[int, int]) -> NDAr
         boxes: (N, 4).
         shape: rows and columns.
     """
-    height, width = shape
-    labels = np.zeros(shape, np.int32)
-    nearest = np.full(shape, np.inf, np.float32)
-    for number, (x0, y0, x1, y1) in enumerate(np.asarray(boxes, np.float64).tolist(), start=1):
-        x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        a, b = max((x1 - x0) / 2, 0.5), max((y1 - y0) / 2, 0.5)
-        left, right = max(int(np.floor(x - a)), 0), min(int(np.ceil(x + a)) + 1, width)
-        top, bottom = max(int(np.floor(y - b)), 0), min(int(np.ceil(y + b)) + 1, height)
-        if left >= right or top >= bottom:
-            continue
-        away = ((np.arange(top, bottom) - y)[:, None] / b) ** 2 + ((np.arange(left, right) - x) / a) ** 2
-        part = nearest[top:bottom, left:right]
-        row, column = round(y), round(x)
-        if top <= row < bottom and left <= column < right:
-            away[row - top, column - left] = min(away[row - top, column - left], 1e-3)
-        own = (away <= 1) & (away < part)
-        part[own] = away[own]
-        labels[top:bottom, left:right][own] = number
-    return labels
+    edges = np.asarray(boxes, np.float64).reshape(-1, 4)
+    centre = (edges[:, :2] + edges[:, 2:]) / 2
+    half = np.maximum((edges[:, 2:] - edges[:, :2]) / 2, 0.5)
+    sides = np.array([shape[1], shape[0]])
+    first = np.clip(np.floor(centre - half), 0, sides).astype(np.int64)
+    size = np.clip(np.ceil(centre + half) + 1, first, sides).astype(np.int64) - first  # (N, 2) along x, y
+    n_pix = size.prod(1)
+    labels, nearest = np.zeros(shape, np.int32).ravel(), np.full(shape, np.inf, np.float32).ravel()
+    groups = np.searchsorted(np.cumsum(n_pix), np.arange(PIXELS_AT_ONCE, n_pix.sum(), PIXELS_AT_ONCE)) + 1
+    for some in np.split(np.arange(len(edges)), np.unique(groups)):
+        number = np.repeat(some, n_pix[some])
+        before = np.cumsum(n_pix[some]) - n_pix[some]
+        place = np.arange(len(number)) - np.repeat(before, n_pix[some])
+        row, column = np.divmod(place, size[number, 0])
+        row, column = row + first[number, 1], column + first[number, 0]
+        (x, y), (a, b) = centre[number].T, half[number].T
+        away = (((row - y) / b) ** 2 + ((column - x) / a) ** 2).astype(np.float32)
+        middle = (row == y.round()) & (column == x.round())
+        away[middle] = np.minimum(away[middle], np.float32(1e-3))
+        place = row * shape[1] + column
+        own = (away <= 1) & (away < nearest[place])
+        number, place, away = number[own], place[own], away[own]
+        np.minimum.at(nearest, place, away)
+        best = np.flatnonzero(away == nearest[place])[
+            ::-1
+        ]  # of what is written twice the last stays: the first box
+        labels[place[best]] = number[best] + 1
+    return labels.reshape(shape)

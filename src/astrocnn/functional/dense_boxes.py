@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from astrocnn.functional.boxes import box_centres, from_centres
 
-__all__ = ["AT_ONCE", "CELL", "LOG_DEVIATION", "Assigned", "assign", "decode", "heat_of", "peaks"]
+__all__ = ["AT_ONCE", "CELL", "LOG_DEVIATION", "Assigned", "assign", "decode", "heat_of", "peaks", "upright"]
 
 CELL = 5  # channels before those of the classes
 LOG_SIZE = (-4.0, 8.0)  # of a box, in cells
@@ -120,3 +120,16 @@ def peaks(score: Tensor, *, threshold: float) -> Tensor:
     """Where scores (B, h, w) are at least ``threshold`` and as high as every neighbour's, (B, h, w) bool."""
     highest = nn.functional.max_pool2d(score[:, None], 3, stride=1, padding=1)[:, 0]
     return (score >= threshold) & (score == highest)
+
+
+def upright(raw: Tensor, *, turns: int, mirrored: bool) -> Tensor:
+    """What a grid says of an image as it stood, from the grid (B, 5 + ..., h, w) of the image after ``turns`` quarter
+    turns as of :func:`torch.rot90`, ``mirrored`` along its rows before them.
+    """
+    raw = torch.rot90(raw, -turns, (-2, -1))
+    dx, dy, width, height = raw[:, 1:CELL].unbind(1)
+    for _ in range(turns % 4):
+        dx, dy, width, height = -dy, dx, height, width
+    if mirrored:
+        raw, dx, dy, width, height = (of.flip(-1) for of in (raw, -dx, dy, width, height))
+    return torch.cat([raw[:, :1], torch.stack([dx, dy, width, height], 1), raw[:, CELL:]], 1)

@@ -18,9 +18,12 @@ Columns = dict[str, NDArray[Any]]
 # Columns beside x and y, and what stands for a table that lacks them.
 TRUE_COLUMNS: dict[str, Any] = {
     **{"label": -1, "mag": np.nan, "snr": np.nan, "iou": np.nan},
-    **{"ignore": False, "scored": True, "blended": False},
+    **{"ignore": False, "scored": True, "blended": np.nan},
 }
-FOUND_COLUMNS: dict[str, Any] = {"label": -1, "mag": np.nan, "p_star": np.nan, "blended": False}
+FOUND_COLUMNS: dict[str, Any] = {
+    **{"label": -1, "mag": np.nan, "snr": np.nan, "p_star": np.nan},
+    "blended": np.nan,
+}
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class MatchedSources:
 
     ``true`` has the columns ``scene``, ``x``, ``y``, ``label``, ``mag``, ``snr``, ``iou``, ``ignore``, ``scored``,
     ``blended``; ``partner``, the row in ``found``, −1 without; and ``called``, the partner's label, −1 without.
-    ``found`` has ``scene``, ``x``, ``y``, ``label``, ``mag``, ``p_star``, ``blended``; ``partner``, the row in
+    ``found`` has ``scene``, ``x``, ``y``, ``label``, ``mag``, ``snr``, ``p_star``, ``blended``; ``partner``, the row in
     ``true``; ``truly``, the partner's label; and ``counts``, False where what was found is an ignored object.
+    ``blended`` is 1, 0, or NaN where nobody says whether the object touches another.
     """
 
     n_scenes: int
@@ -48,7 +52,7 @@ def match_scenes(
 
     Args:
         measured: one table a scene, with ``x``, ``y`` (0-based pixels) and as far as known ``label``, ``mag``,
-            ``blended``, and ``p_star`` or ``p_class`` (N, K).
+            ``snr``, ``blended``, and ``p_star`` or ``p_class`` (N, K).
         true: one table a scene in the same order, with ``x``, ``y`` and as far as known ``label``, ``mag``,
             ``snr``, ``iou``, ``ignore``, ``scored``, ``blended``.
         radius_pix: largest distance of a pair.

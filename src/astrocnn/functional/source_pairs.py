@@ -1,31 +1,44 @@
 """Close pairs of true objects, and of which both are found."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from astrocnn.functional.bootstrap import wilson_interval
 from astrocnn.functional.source_matches import MatchedSources
+from astrocnn.functional.source_rates import rates, snr_edges
 
-__all__ = ["PairFigures", "close_pairs", "pairs_by_separation"]
+__all__ = ["PairFigures", "Pairs", "close_pairs", "pairs_by_separation", "pairs_by_snr"]
 
 Floats = NDArray[np.float64]
 
 
-def close_pairs(
-    matched: MatchedSources,
-) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-    """The pairs of true objects that are each other's nearest, among those that count.
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of true objects, (P,) each.
 
-    Returns:
-        Arrays (P,): the scene of each; how far apart the two are, in pixels; whether both are blended; whether both are
-        found.
+    Attributes:
+        scene: of each.
+        apart: how far from each other the two are, in pixels.
+        snr: S/N of the one that is the harder to see; NaN where it is not known.
+        blended: whether both are.
+        found: whether both are.
     """
+
+    scene: NDArray[np.int64]
+    apart: Floats
+    snr: Floats
+    blended: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+
+
+def close_pairs(matched: MatchedSources) -> Pairs:
+    """The pairs of true objects that are each other's nearest, among those that count."""
     true = matched.true
     parts: list[tuple[Any, ...]] = [
-        (np.empty(0, np.int64), np.empty(0), np.empty(0, bool), np.empty(0, bool))
+        (np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0, bool))
     ]
     for scene in range(matched.n_scenes):
         rows = np.flatnonzero((true["scene"] == scene) & ~true["ignore"])
@@ -35,17 +48,17 @@ def close_pairs(
         distance, near = cKDTree(places).query(places, k=2)
         partner = near[:, 1]
         own = np.flatnonzero((partner[partner] == np.arange(len(rows))) & (np.arange(len(rows)) < partner))
-        found, blended = true["partner"][rows] >= 0, true["blended"][rows]
+        one, other = rows[own], rows[partner[own]]
         parts.append(
             (
                 np.full(len(own), scene),
                 distance[own, 1],
-                blended[own] & blended[partner[own]],
-                found[own] & found[partner[own]],
+                np.minimum(true["snr"][one], true["snr"][other]),
+                (true["blended"][one] == 1) & (true["blended"][other] == 1),
+                (true["partner"][one] >= 0) & (true["partner"][other] >= 0),
             )
         )
-    scene_of, apart, both_blended, both_found = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return scene_of, apart, both_blended, both_found
+    return Pairs(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 def pairs_by_separation(matched: MatchedSources, *, widest_pix: float, n_bins: int = 10) -> dict[str, Any]:
@@ -59,14 +72,24 @@ def pairs_by_separation(matched: MatchedSources, *, widest_pix: float, n_bins: i
     Returns:
         ``edges`` in pixels; ``n``, ``value``, ``low`` and ``high`` (Wilson, 95 %) of each bin, None in empty ones.
     """
-    _, apart, _, found = close_pairs(matched)
+    pairs = close_pairs(matched)
     edges = np.linspace(0, widest_pix, n_bins + 1)
-    n, hits = (np.histogram(of, edges)[0] for of in (apart, apart[found]))
-    low, high = wilson_interval(hits, n)
-    rates = {"value": hits / np.maximum(n, 1), "low": low, "high": high}
-    return {"edges": edges.tolist(), "n": n.tolist()} | {
-        name: [float(v) if k else None for v, k in zip(of, n, strict=True)] for name, of in rates.items()
-    }
+    return {"edges": edges.tolist()} | rates(pairs.apart, pairs.found, edges)
+
+
+def pairs_by_snr(matched: MatchedSources) -> dict[str, Any] | None:
+    """How often both of a blended pair are found, in bins of the lower one's S/N, as by separation.
+
+    None where it is not known which objects are blended, or no S/N is.
+    """
+    pairs = close_pairs(matched)
+    known = pairs.blended & np.isfinite(pairs.snr)
+    if not known.any():
+        return None
+    edges = snr_edges(pairs.snr[known])
+    return {"edges": edges.tolist()} | rates(
+        np.maximum(pairs.snr, edges[0])[known], pairs.found[known], edges
+    )
 
 
 class PairFigures:
@@ -80,11 +103,11 @@ class PairFigures:
     names = ("pairs",)
 
     def __init__(self, matched: MatchedSources, *, between_pix: tuple[float, float]) -> None:
-        scene, apart, blended, found = close_pairs(matched)
-        chosen = blended & (apart >= between_pix[0]) & (apart < between_pix[1])
+        pairs = close_pairs(matched)
+        chosen = pairs.blended & (pairs.apart >= between_pix[0]) & (pairs.apart < between_pix[1])
         self.n_scenes = matched.n_scenes
-        self.trials = np.bincount(scene[chosen], minlength=self.n_scenes).astype(np.float64)
-        self.hits = np.bincount(scene[chosen & found], minlength=self.n_scenes).astype(np.float64)
+        self.trials = np.bincount(pairs.scene[chosen], minlength=self.n_scenes).astype(np.float64)
+        self.hits = np.bincount(pairs.scene[chosen & pairs.found], minlength=self.n_scenes).astype(np.float64)
 
     def __call__(self, counts: Floats) -> Floats:
         """(b, 1) share in resamples of the scenes (b, S)."""

@@ -12,6 +12,8 @@ from astrocnn.functional.figures import entry
 from astrocnn.functional.scene_figures import INTERVALS, scene_estimates
 from astrocnn.functional.source_figures import SNR_EDGES, SourceFigures, snr_bins
 from astrocnn.functional.source_matches import MatchedSources, Objects, match_scenes
+from astrocnn.functional.source_pairs import pairs_by_separation, pairs_by_snr
+from astrocnn.functional.source_rates import rates, snr_edges
 
 __all__ = ["summarise_objects"]
 
@@ -19,6 +21,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 BIN_MAG = 0.5
+WIDEST_PAIR = 5  # times the distance within which an object counts as found
 RESIDUAL_BINS = 30
 
 
@@ -41,17 +44,20 @@ def summarise_objects(
         measured: one table a scene; see :func:`astrocnn.functional.source_matches.match_scenes`.
         true: one table a scene, in the same order.
         classes: names of the K classes, the background first.
-        star: name of the class of stars; None, or a name that is no class, leaves out what is said of stars.
+        star: name of the class of stars; None, or a name that is no class or that no true object has, leaves out what
+            is said of stars.
         radius_pix: largest distance at which a measured object is a true one.
         n_bootstrap: number of resamples of the scenes; 0 gives no intervals.
         seed: of the resamples.
 
     Returns:
-        ``counts``; ``figures`` {name: {value, low, high}} of :class:`SourceFigures`; ``completeness`` against
-        true, ``purity`` against measured magnitude {edges, all, isolated, blended}, each of the three with
-        ``value``, ``low``, ``high``, ``n`` a bin; ``stars`` {auroc_by_snr, completeness, purity};
-        ``classification`` {classes, confusion (rows are the true classes), recall}; ``residuals`` of the
-        positions. What cannot be said for want of a column is None.
+        ``counts``, of which ``n_blended`` is None where no truth says what is blended; ``figures`` {name: {value,
+        low, high}} of :class:`SourceFigures`; ``completeness`` against true, ``purity`` against measured magnitude
+        {edges, all, isolated, blended}, each of the three with ``value``, ``low``, ``high``, ``n`` a bin;
+        ``completeness_by_snr`` and ``purity_by_snr``, the same against true and measured S/N; ``pairs`` and
+        ``pairs_by_snr``, how often both of two neighbours are found, of :mod:`astrocnn.functional.source_pairs`;
+        ``stars`` {auroc_by_snr, completeness, purity}; ``classification`` {classes, confusion (rows are the true
+        classes), recall}; ``residuals`` of the positions. What cannot be said for want of a column is None.
 
     Raises:
         ConfigError: ``n_bootstrap`` below 0 or ``radius_pix`` not above 0.
@@ -61,29 +67,38 @@ def summarise_objects(
         raise ConfigError(f"n_bootstrap={n_bootstrap} must be 0 or more.")
     star_class = list(classes).index(star) if star is not None and star in classes else None
     sources = match_scenes(measured, true, radius_pix=radius_pix, star=star_class)
+    if not (~sources.true["ignore"] & (sources.true["label"] == star_class)).any():
+        star_class = None
     figures = SourceFigures(sources, n_classes=len(classes), star=star_class)
     found = scene_estimates(figures, n_resamples=n_bootstrap, seed=seed)
+    true_ones = sources.true, sources.true["partner"] >= 0, ~sources.true["ignore"]
+    found_ones = sources.found, sources.found["partner"] >= 0, sources.found["counts"]
     of_snr = {name: found.pop(name) for name in list(found) if name.startswith("star_auroc_")}
     return {
         "counts": _counts(sources),
         "radius_pix": float(radius_pix),
         "intervals": INTERVALS.format(n=n_bootstrap),
         "figures": found,
-        "completeness": _against(sources.true, sources.true["partner"] >= 0, ~sources.true["ignore"]),
-        "purity": _against(sources.found, sources.found["partner"] >= 0, sources.found["counts"]),
+        "completeness": _against_magnitude(*true_ones),
+        "purity": _against_magnitude(*found_ones),
+        "completeness_by_snr": _against_snr(*true_ones),
+        "purity_by_snr": _against_snr(*found_ones),
+        "pairs": pairs_by_separation(sources, widest_pix=WIDEST_PAIR * radius_pix),
+        "pairs_by_snr": pairs_by_snr(sources),
         "stars": None if star_class is None else _star_summary(sources, star_class, of_snr),
         "classification": _classification(sources, classes),
         "residuals": _residuals(sources, radius_pix),
     }
 
 
-def _counts(sources: MatchedSources) -> dict[str, int]:
+def _counts(sources: MatchedSources) -> dict[str, int | None]:
     true, found = sources.true, sources.found
     counted = ~true["ignore"]
+    known = counted & np.isfinite(true["blended"])
     return {
         "n_scenes": sources.n_scenes,
         "n_true": int(counted.sum()),
-        "n_blended": int((counted & true["blended"]).sum()),
+        "n_blended": int((counted & (true["blended"] == 1)).sum()) if known.any() else None,
         "n_ignored": int(true["ignore"].sum()),
         "n_measured": int(found["counts"].sum()),
         "n_matched": int((found["partner"] >= 0).sum()),
@@ -91,7 +106,7 @@ def _counts(sources: MatchedSources) -> dict[str, int]:
     }
 
 
-def _against(table: dict[str, Any], hit: Bools, among: Bools) -> dict[str, Any] | None:
+def _against_magnitude(table: dict[str, Any], hit: Bools, among: Bools) -> dict[str, Any] | None:
     """Rates in bins of magnitude: of all, of isolated and of blended objects; None without magnitudes."""
     among = among & np.isfinite(table["mag"])
     if not among.any():
@@ -99,18 +114,22 @@ def _against(table: dict[str, Any], hit: Bools, among: Bools) -> dict[str, Any] 
     low, high = np.quantile(table["mag"][among], [0.002, 0.998])  # an outlier makes no empty bins
     first = np.floor(low / BIN_MAG)
     edges = BIN_MAG * np.arange(first, max(np.floor(high / BIN_MAG), first) + 2)
-    rates = {"all": among, "isolated": among & ~table["blended"], "blended": among & table["blended"]}
+    return _against(table["mag"], edges, table["blended"], hit, among)
+
+
+def _against_snr(table: dict[str, Any], hit: Bools, among: Bools) -> dict[str, Any] | None:
+    """Rates in bins of S/N likewise; None without S/N."""
+    among = among & np.isfinite(table["snr"])
+    if not among.any():
+        return None
+    edges = snr_edges(table["snr"][among])
+    return _against(np.maximum(table["snr"], edges[0]), edges, table["blended"], hit, among)
+
+
+def _against(values: Floats, edges: Floats, blended: Floats, hit: Bools, among: Bools) -> dict[str, Any]:
+    kinds = {"all": among, "isolated": among & (blended == 0), "blended": among & (blended == 1)}
     return {"edges": edges.tolist()} | {
-        name: _rates(table["mag"], hit, of_kind, edges) for name, of_kind in rates.items() if of_kind.any()
-    }
-
-
-def _rates(mag: Floats, hit: Bools, among: Bools, edges: Floats) -> dict[str, Any]:
-    n, hits = (np.histogram(mag[rows], edges)[0] for rows in (among, among & hit))
-    low, high = wilson_interval(hits, n)
-    return {"n": n.tolist()} | {
-        name: [float(v) if k else None for v, k in zip(values, n, strict=True)]
-        for name, values in (("value", hits / np.maximum(n, 1)), ("low", low), ("high", high))
+        name: rates(values[of_kind], hit[of_kind], edges) for name, of_kind in kinds.items() if of_kind.any()
     }
 
 
@@ -125,8 +144,10 @@ def _star_summary(sources: MatchedSources, star: int, of_snr: dict[str, dict[str
         bins.append(auroc | {"n_star": n_star, "n_galaxy": n_all - n_star})
     return {
         "auroc_by_snr": {"edges": [edge if np.isfinite(edge) else None for edge in SNR_EDGES], "bins": bins},
-        "completeness": _against(true, true["called"] == star, counted & is_star),
-        "purity": _against(found, found["truly"] == star, found["counts"] & (found["label"] == star)),
+        "completeness": _against_magnitude(true, true["called"] == star, counted & is_star),
+        "purity": _against_magnitude(
+            found, found["truly"] == star, found["counts"] & (found["label"] == star)
+        ),
     }
 
 

@@ -5,7 +5,20 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["STRETCHES"]
+__all__ = ["STRETCHES", "asinh"]
+
+
+def asinh(x: Tensor) -> Tensor:
+    """The inverse hyperbolic sine; without a gradient on a CPU from log1p, which there takes many numbers at a time.
+
+    With t = 1 / |x| it is sign(x)·log(1 + |x| + |x| / (t + √(t² + 1))), to two units in the last place of float32.
+    """
+    if x.device.type != "cpu" or x.requires_grad or not x.is_floating_point():
+        return torch.asinh(x)
+    size = x.abs()
+    t = size.reciprocal()
+    rest = size / (t * t).add_(1).sqrt_().add_(t)
+    return rest.add_(size).log1p_().copysign_(x)
 
 
 def linear(x: Tensor) -> Tensor:
@@ -24,7 +37,7 @@ def signed_sqrt(x: Tensor) -> Tensor:
 
 
 STRETCHES: dict[str, Callable[[Tensor], Tensor]] = {
-    "asinh": torch.asinh,  # Lupton, Gunn & Szalay 1999, AJ 118, 1406
+    "asinh": asinh,  # Lupton, Gunn & Szalay 1999, AJ 118, 1406
     "linear": linear,
     "log": signed_log,
     "sqrt": signed_sqrt,

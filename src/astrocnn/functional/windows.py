@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from astrocnn.errors import ConfigError
 
-__all__ = ["Seam", "Window", "begin_at", "cover", "needed_from", "seam", "stitch"]
+__all__ = ["Seam", "Window", "begin_at", "cover", "least_window", "needed_from", "seam", "stitch"]
 
 Array = NDArray[np.float32]
 RAMP_PIX = 32  # width of a blend
@@ -70,9 +70,8 @@ def seam(
     else:
         margin = _cells(half_field + reach, multiple)
         ramp = min(_cells(RAMP_PIX, multiple), max((size - 2 * margin) // 4 // multiple, 1) * multiple)
-    least = 2 * margin + ramp + multiple
-    if size < least:
-        enough = 2 * margin + 2 * multiple
+    if size < 2 * margin + ramp + multiple:
+        enough = least_window(multiple=multiple, half_field=half_field, reach=reach)
         better = f", better ten times {margin}" if length is None or 10 * margin <= length else ""
         remedy = f"give at least {enough} (data.window=...){better}"
         if length is not None and enough > length:
@@ -84,6 +83,12 @@ def seam(
             f"{remedy}."
         )
     return Seam(margin, ramp)
+
+
+def least_window(*, multiple: int, half_field: int | None, reach: int = 0) -> int:
+    """The fewest rows or columns of windows of which :func:`seam` leaves something; arguments as there."""
+    margin = multiple if half_field is None else _cells(half_field + reach, multiple)
+    return 2 * margin + 2 * multiple
 
 
 def _cells(pixels: int, multiple: int) -> int:

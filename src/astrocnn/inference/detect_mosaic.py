@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.functional.boxes import kept_by_distance, reach_of
-from astrocnn.functional.sky_level import sky_level
+from astrocnn.functional.sky_mesh import SkyMesh
 from astrocnn.functional.windows import Window
 from astrocnn.inference.detected import measure_detections
 from astrocnn.inference.mosaic import Grid
+from astrocnn.inference.mosaic_sky import sky_of
 from astrocnn.processes import ahead
 from astrocnn.progress import track
 from astrocnn.tasks.detection import DetectionTask
@@ -70,10 +71,11 @@ def detect_mosaic(
     """
     was_training = task.training
     task.eval()
+    sky = sky_of(mosaic, task.normalize)
     rows, columns = (_stretches(side) for side in (grid.rows, grid.columns))
     windows = ahead(_windows(task, mosaic, rows, columns, n_bands, batch_size))
     parts = [
-        _own(task, window, row, column, n_bands)
+        _own(task, window, row, column, n_bands, sky)
         for window, row, column in track(windows, description, total=len(rows) * len(columns))
     ]
     task.train(was_training)
@@ -117,11 +119,13 @@ def _found(
     windows = [pixels[..., column.start : column.end].copy() for column in columns]  # they are read over
     said: list[Any] = [None] * len(windows)
     by_width: dict[int, list[int]] = {}
+    valid = [np.isfinite(window[:n_bands]) for window in windows]
     for k, window in enumerate(windows):
-        if np.isfinite(window[:n_bands]).any():
+        if valid[k].any():
             by_width.setdefault(window.shape[-1], []).append(k)
     for some in by_width.values():
-        batch = task.batch_of(np.stack([windows[k][:n_bands] for k in some]), None)
+        images, there = (np.stack([of[k][:n_bands] for k in some]) for of in (windows, valid))
+        batch = task.batch_of(images, torch.from_numpy(there))
         with torch.inference_mode():
             for k, found in zip(some, task.detections(batch), strict=True):
                 said[k] = found
@@ -129,7 +133,7 @@ def _found(
 
 
 def _own(
-    task: DetectionTask, seen: tuple[Array, Any], row: Stretch, column: Stretch, n_bands: int
+    task: DetectionTask, seen: tuple[Array, Any], row: Stretch, column: Stretch, n_bands: int, sky: SkyMesh
 ) -> Measured:
     """What is measured of a window's own objects, in the mosaic's pixels."""
     pixels, found = seen
@@ -140,11 +144,13 @@ def _own(
     mine = (x >= column.first) & (x < column.last) & (y >= row.first) & (y < row.last)
     left, top, right, bottom = _around(found.boxes[mine], image.shape[-2:])
     part = (slice(None), slice(top, bottom), slice(left, right))
+    level, noise = sky.at(x, y)
     measured, _ = measure_detections(
         found.moved(-left, -top),
         image[part],
         np.isfinite(image[part]),
-        sky=sky_level(image, _blank(found.boxes, (image.shape[-2], image.shape[-1]))),
+        sky=level,
+        noise=noise,
         variance=variance[part] if len(variance) else None,
     )
     shift = np.array([column.start + left, row.start + top] * 2, np.float32)
@@ -163,11 +169,3 @@ def _around(boxes: NDArray[np.floating], shape: tuple[int, int]) -> tuple[int, i
     first = np.clip(np.floor(boxes[:, :2].min(0)).astype(int) - EDGE_PIX, 0, [shape[1] - 1, shape[0] - 1])
     end = np.clip(np.ceil(boxes[:, 2:].max(0)).astype(int) + 1 + EDGE_PIX, first + 1, [shape[1], shape[0]])
     return int(first[0]), int(first[1]), int(end[0]), int(end[1])
-
-
-def _blank(boxes: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which pixels (H, W) are in no box."""
-    blank = np.ones(shape, bool)
-    for x0, y0, x1, y1 in np.nan_to_num(boxes).round().astype(int).tolist():
-        blank[max(y0, 0) : max(y1 + 1, 0), max(x0, 0) : max(x1 + 1, 0)] = False
-    return blank

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.errors import ConfigError
-from astrocnn.functional.windows import Seam, Window, begin_at, cover, needed_from, seam, stitch
+from astrocnn.functional.windows import Seam, Window, begin_at, cover, least_window, needed_from, seam, stitch
 from astrocnn.inference.map_planes import MapPlanes
 from astrocnn.io.map_tiles import TILE, MapTiles
 from astrocnn.processes import ahead
@@ -77,10 +77,15 @@ def grid_of(task: BaseTask, shape: tuple[int, int], window: int | None = None, *
             "out to see all of it at once."
         )
     elif window < least or (window - least) % multiple:
-        below = max(least, least + (window - least) // multiple * multiple)
+        enough = least_window(multiple=multiple, half_field=half_field if bounded else None, reach=reach or 0)
+        below = max(
+            least + -(-max(enough - least, 0) // multiple) * multiple, window - (window - least) % multiple
+        )
+        near = [str(size) for size in (below, below + multiple) if size <= max(shape)]
+        remedy = f"the nearest are {' and '.join(near)}" if near else "leave it out to see all of it at once"
         raise ConfigError(
-            f"data.window={window}: the network takes windows of {least} pixels and any number of {multiple} more; the "
-            f"nearest are {below} and {below + multiple}."
+            f"data.window={window}: the network takes windows of {least} pixels and any number of {multiple} more, "
+            f"from {enough} on here; {remedy}."
         )
     inner = window - 2 * border
     one = max(shape) <= inner

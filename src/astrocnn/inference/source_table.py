@@ -28,9 +28,9 @@ def source_table(
     Returns:
         ``number`` (that of the instance map), ``ra`` and ``dec`` (degrees, ICRS) with ``ra_err`` and ``dec_err`` (1σ,
         arcsec on the sky: that of ``ra`` holds cos dec; without a WCS none of them), ``x``, ``y`` (0-based pixels)
-        with ``x_err`` and ``y_err`` (1σ), ``area_pix``, ``area_arcsec2``, ``flux_<band>`` and, of known variances,
-        ``flux_err_<band>``, ``class``, ``p`` (of that class) and ``p_<class>`` (means over the source's pixels),
-        ``blended``.
+        with ``x_err`` and ``y_err`` (1σ), ``snr``, ``area_pix``, ``area_arcsec2``, ``flux_<band>`` and, of known
+        variances, ``flux_err_<band>``, ``class``, ``p`` (of that class) and ``p_<class>`` (means over the source's
+        pixels), ``blended``.
     """
     noise = "the pixels' variances" if "flux_err" in found else "the scatter of the sky"
     table = Table({"number": found["number"]})
@@ -49,6 +49,7 @@ def source_table(
         table[f"{name}_err"] = Column(
             found[f"{name}_err"], unit="pix", description=f"1 sigma of {name}, by {noise}"
         )
+    table["snr"] = Column(found["snr"], description=f"S/N of all bands in a Gaussian window, by {noise}")
     table["area_pix"] = found["area_pix"]
     if mosaic.wcs is not None:
         one = mosaic.wcs.pixel_area_arcsec2(found["x"], found["y"])

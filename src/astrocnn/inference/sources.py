@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.functional.objects import measure_objects
-from astrocnn.functional.sky_level import sky_level
 from astrocnn.inference.map_planes import MapPlanes
+from astrocnn.inference.mosaic_sky import sky_of
 from astrocnn.inference.objects import find_objects, signal_to_noise
 from astrocnn.io.map_file import MapFile
 from astrocnn.io.map_tiles import edges
@@ -44,6 +44,11 @@ class Box:
             max(self.left - pixels, 0),
             min(self.right + pixels, shape[1]),
         )
+
+    @property
+    def middle(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """X (1,) and y (1,)."""
+        return np.array([(self.left + self.right - 1) / 2]), np.array([(self.top + self.bottom - 1) / 2])
 
     @property
     def part(self) -> tuple[slice, slice]:
@@ -81,7 +86,7 @@ class Sources:
         normalize: Normalize,
     ) -> None:
         self.maps, self.mosaic, self.n_bands, self.shape = maps, mosaic, n_bands, shape
-        self._normalize = normalize
+        self._normalize, self._sky = normalize, sky_of(mosaic, normalize)
         names = [plane.name for plane in planes.predicted]
         self._names = names[: len(planes.classes)]
         self._centre = [name for name in names if name == "CENTRE"]
@@ -101,7 +106,7 @@ class Sources:
         """
         halo = HALO
         while True:
-            labels, found = self._found(pixels, at)
+            labels, found = self._found(pixels, at, core)
             own = core.holds(found["x"], found["y"], NEAR_PIX)
             inner = _inner_edge(labels, at, self.shape)
             cut = np.isin(found["number"][own], inner)
@@ -111,8 +116,10 @@ class Sources:
             at = core.wider(halo, self.shape)
             pixels = self.mosaic.window(at.top, at.bottom, at.left, at.right)
 
-    def _found(self, pixels: NDArray[np.float32], at: Box) -> tuple[NDArray[np.int32], Measured]:
-        """Instance map of a box, and what is measured of its sources, positions in the whole mosaic."""
+    def _found(self, pixels: NDArray[np.float32], at: Box, core: Box) -> tuple[NDArray[np.int32], Measured]:
+        """Instance map of a box, and what is measured of its sources over the sky in the middle of the block ``core``,
+        positions in the whole mosaic.
+        """
         sides = at.top, at.bottom, at.left, at.right
         image, variance = pixels[: self.n_bands], pixels[self.n_bands :]
         valid = np.isfinite(image)
@@ -122,9 +129,10 @@ class Sources:
         # which is not looked at where centres tell sources apart
         brightness = p[0] if self._centre else signal_to_noise(image, valid, self._normalize)
         labels = find_objects(p, centre=centre, offset=offset, brightness=brightness)
+        (sky,), (noise,) = self._sky.at(*core.middle)
         found = measure_objects(
             labels, image, valid, p,
-            sky=sky_level(image, labels == 0), variance=variance if len(variance) else None,
+            sky=sky, noise=noise, variance=variance if len(variance) else None,
         )  # fmt: skip
         return labels, found | {"x": found["x"] + at.left, "y": found["y"] + at.top}
 

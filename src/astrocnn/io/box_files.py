@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from astrocnn.errors import DataError, listed, reason
+from astrocnn.errors import DataError, listed, reason, several
 from astrocnn.io.region_boxes import read_regions
 from astrocnn.io.sky_boxes import ANGLE, BOX, ELLIPSE, SKY_BOX
 from astrocnn.io.tables import read_table
@@ -107,6 +107,8 @@ def _coco(path: Path) -> Table:
         names = {image["id"]: Path(str(image["file_name"])).name for image in content["images"]}
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         rows = content["annotations"]
+        for key, there in (("category_id", kinds), ("image_id", names)):
+            _listed_there(path, key, [row[key] for row in rows], there)
         table = Table(
             {
                 "id": np.array([_stem(names[row["image_id"]]) for row in rows], dtype=str),
@@ -125,6 +127,18 @@ def _coco(path: Path) -> Table:
     for name, values in zip(BOX, (*corner[:, :2].T, *(corner[:, :2] + corner[:, 2:]).T), strict=True):
         table[name] = values - 0.5
     return table
+
+
+def _listed_there(path: Path, key: str, given: Sequence[Any], known: Mapping[Any, str]) -> None:
+    """Raise a :class:`DataError` where annotations are of a category or an image that is not listed."""
+    strange = [value for value in given if value not in known]
+    if strange:
+        of, there = ("category", "categories") if key == "category_id" else ("image", "images")
+        which = listed(list(dict.fromkeys(strange)), most=3)
+        raise DataError(
+            f"{path}: {several(len(strange), 'annotation')} of {of} {which}, which {there!r} does not list (it lists "
+            f"{listed(list(known), most=12)}); add it there, or mend {key}."
+        )
 
 
 def _stem(name: str) -> str:

@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from astrocnn.errors import DataError, reason
+from astrocnn.errors import AstrocnnWarning, DataError, reason
 from astrocnn.io.sample import Sample, SampleInfo
 
 __all__ = ["NO_FLUX", "SUFFIXES", "PictureWarning", "decode", "is_picture", "probe", "read"]
@@ -33,7 +33,7 @@ NO_FLUX = (
 )
 
 
-class PictureWarning(UserWarning):
+class PictureWarning(AstrocnnWarning):
     """Pictures are used in place of images that have fluxes."""
 
 

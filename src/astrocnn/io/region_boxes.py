@@ -1,5 +1,7 @@
 """Region files of DS9 as the boxes of objects."""
 
+import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,9 @@ from astrocnn.io.sky_boxes import ANGLE, BOX, ELLIPSE, SKY_BOX
 __all__ = ["read_regions"]
 
 NORTH_STEP = 1 * units.arcsec
+ONLY = "an object is a circle, an ellipse or a box"
+SYSTEMS = "in the coordinates image, icrs, fk5, fk4, galactic or ecliptic"
+HARMLESS = ("metadata", "will be ignored")  # warnings of colours, fonts and the like
 
 
 def read_regions(paths: Sequence[str], ids: Sequence[str]) -> Table:
@@ -26,11 +31,14 @@ def read_regions(paths: Sequence[str], ids: Sequence[str]) -> Table:
     tables = []
     for path, key in zip(paths, ids, strict=True):
         try:
-            found = list(Regions.read(path, format="ds9"))
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                found = list(Regions.read(path, format="ds9"))
         except Exception as error:  # the package raises many kinds
             raise DataError(
                 f"{path} cannot be read as regions of DS9: {reason(error)}; check the file."
             ) from error
+        _all_read([str(warning.message) for warning in said], path)
         rows = [_region(region, path) for region in found]
         if len({len(row) for row in rows}) > 1:
             raise DataError(f"{path} has regions in pixels and others on the sky; give all in one system.")
@@ -48,12 +56,28 @@ def read_regions(paths: Sequence[str], ids: Sequence[str]) -> Table:
     return joined
 
 
+def _all_read(said: Sequence[str], path: str) -> None:
+    """Raise a :class:`DataError` where the package warned of a line that it does not read."""
+    lost = [text for text in said if not any(word in text for word in HARMLESS)]
+    if lost:
+        name = re.match(r'"(\w+)" frame or shape', lost[0])
+        what = f"{name[1]!r} is not read" if name else reason(Warning(lost[0])).removesuffix(", skipping")
+        raise DataError(
+            f"{path}: {what}; {ONLY}, {SYSTEMS}: save the regions so, and leave out what is no object."
+        )
+
+
 def _region(region: Any, path: str) -> dict[str, Any]:
     """The columns of a region: its bounds in pixels, or what it is on the sky, and its class."""
     sides = _sides(region)
+    kind = re.sub("(?:Pixel|Sky)Region$", "", type(region).__name__)
+    kind = re.sub("(?<=[a-z])(?=[A-Z])", " ", kind).lower()  # CircleAnnulus is a 'circle annulus'
     if sides is None:
+        raise DataError(f"{path} has a region of the kind {kind!r}; {ONLY}: draw one of these in its place.")
+    if region.meta.get("include", 1) in (0, "0", False):
         raise DataError(
-            f"{path}: a {type(region).__name__} has no extent; use circles, ellipses or boxes around the objects."
+            f"{path} excludes a region (-{kind}), which is no object; remove it there; objects that count neither way "
+            "are marked by the column 'ignore' of a table of boxes."
         )
     tags = region.meta.get("tag") or [region.meta.get("text") or ""]
     label = {"label": str(tags[0] if isinstance(tags, list | tuple) else tags)}

@@ -101,6 +101,10 @@ class OpenImage:
         """The values of what :meth:`windows` gives; NaN where BLANK."""
         return self._scale.physical(stored)
 
+    def holds_float32(self, stored: NDArray[Any]) -> bool:
+        """Whether what :meth:`windows` gives are the values themselves, in float32."""
+        return self._scale.linear and stored.dtype.kind == "f" and stored.dtype.itemsize == 4
+
     def __enter__(self) -> "OpenImage":
         return self
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torchvision.ops import complete_box_iou_loss
 
 from astrocnn.errors import ConfigError
-from astrocnn.functional.boxes import paired_iou, seen_share
+from astrocnn.functional.boxes import labels_seen, paired_iou
 from astrocnn.functional.dense_boxes import AT_ONCE, CELL, LOG_DEVIATION, assign, decode, heat_of
 
 __all__ = ["DenseBoxLoss"]
@@ -84,10 +84,9 @@ class DenseBoxLoss(nn.Module):
         shape = (raw.shape[-2], raw.shape[-1])
         del image_size  # a cell has its size whatever the image's is
         there = boxes.isfinite().all(-1)
-        counted = there & (labels >= 0)
         if valid is not None:
-            share = seen_share(boxes, valid.any(1))
-            counted = counted & (share >= self.visible) & (share > 0)
+            labels = labels_seen(boxes, labels, valid.any(1), least=self.visible)
+        counted = there & (labels >= 0)
         found = assign(boxes, counted, stride=stride, shape=shape)
         at = (found.image, slice(None), found.row, found.column)
         own = raw[at]  # (P, channels)

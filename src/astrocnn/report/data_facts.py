@@ -11,7 +11,17 @@ from torch import Tensor
 
 from astrocnn.batch import Batch
 
-__all__ = ["AXES", "QUANTILES", "BandFacts", "Histogram", "PixelFacts", "measure"]
+__all__ = [
+    "AXES",
+    "QUANTILES",
+    "BandFacts",
+    "Histogram",
+    "PixelFacts",
+    "counts_between",
+    "histogram",
+    "measure",
+    "spread_of",
+]
 
 AXES = ("time", "phase")  # channels of a light curve that say when, not how much
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
@@ -116,13 +126,13 @@ def measure(
     for c, name in enumerate(bands):
         known = valid[:, c]
         values = flux[:, c][known]
-        spread = _spread(values)
+        spread = spread_of(values)
         pixels = None if normal is None else normal[:, c][known]
         whole = histogram(values, **spread)
         of_class: list[Histogram] = []
         if labels is not None and whole is not None:
             chosen = [flux[:, c][known & _like(labels == k, known)] for k in range(n_classes)]
-            of_class = [replace(whole, counts=_counts(part, whole.edges)) for part in chosen]
+            of_class = [replace(whole, counts=counts_between(part, whole.edges)) for part in chosen]
         facts.append(
             BandFacts(
                 name=str(name),
@@ -134,7 +144,7 @@ def measure(
                 n_least=int((values == values.min()).sum()) if len(values) else 0,
                 n_greatest=int((values == values.max()).sum()) if len(values) else 0,
                 flux=whole,
-                normalised=None if pixels is None else histogram(pixels, **_spread(pixels)),
+                normalised=None if pixels is None else histogram(pixels, **spread_of(pixels)),
                 by_class=tuple(of_class),
                 noise_ratio=None if ratios is None else ratios[-1][:, c],
                 neighbours=None if ratios is None else _median(ratios[0][:, c]),
@@ -159,13 +169,13 @@ def histogram(values: Floats, *, middle: float, width: float) -> Histogram | Non
     return Histogram(middle + knee * np.sinh(edges), counts, middle, knee)
 
 
-def _counts(values: Floats, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+def counts_between(values: Floats, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many lie between the edges; those beyond the outermost, by rounding, belong to the last bin there."""
     place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     return np.bincount(place, minlength=len(edges) - 1)
 
 
-def _spread(values: Floats) -> dict[str, float]:
+def spread_of(values: Floats) -> dict[str, float]:
     """Median and robust deviation; the plain deviation where more than half of the values are equal."""
     if not len(values):
         return {"middle": 0.0, "width": 0.0}

@@ -5,7 +5,7 @@ import numpy as np
 from astrocnn.errors import listed
 from astrocnn.report.data_facts import AXES, BandFacts
 from astrocnn.report.inspection import SPLITS, Inspection
-from astrocnn.report.words import count, percent, scientific
+from astrocnn.report.words import count, percent, scientific, some
 
 __all__ = ["notes"]
 
@@ -15,6 +15,7 @@ MANY_ZEROS = 0.01  # of the valid pixels
 MANY_ALIKE, FAR_IN_WIDTHS = 50, 20.0  # equal pixels that far from the sky are suspicious,
 ABSURD_IN_WIDTHS = 1e6  # that far already two of them
 NOISE_TOLERANCE = 0.1
+AT_PRECISION = "average precision, and consider loss.class_weights=balanced."
 CORRELATED = 0.9  # scatter of neighbours over that of pixels three apart
 
 
@@ -33,29 +34,28 @@ def notes(data: Inspection) -> list[str]:
 def _left_out(data: Inspection) -> list[str]:
     found = []
     if n := len(data.skipped):
-        found.append(f"{count(n)} inputs are left out; skipped.csv lists them with their reasons.")
+        found.append(f"{some(n, 'input')} left out; skipped.csv says which and why.")
     if data.unsplit:
         parts = ", ".join(f"{count(n)} {reason}" for reason, n in data.unsplit.items())
-        found.append(f"{count(sum(data.unsplit.values()))} objects are in no split: {parts}.")
+        found.append(f"{some(sum(data.unsplit.values()), data.noun)} in no split: {parts}.")
     if data.duplicate_warning:
         found.append(data.duplicate_warning[:1].upper() + data.duplicate_warning[1:])
     elif data.duplicates is not None and (n := len(data.duplicates)):
         objects = len(set(np.asarray(data.duplicates["duplicate_of"]).tolist()))
-        found.append(f"{count(n)} of the objects are {count(objects)} that stand more than once.")
+        found.append(f"{count(n)} of the {data.noun}s are {count(objects)} that stand more than once.")
     ra, dec, known = data.position
     if known.any() and not known.all():
-        found.append(f"{count((~known).sum())} objects have no position.")
+        found.append(f"{some(int((~known).sum()), data.noun)} without a position.")
     if known.sum() > 1 and len(np.unique(ra[known])) == len(np.unique(dec[known])) == 1:
         found.append(
-            f"All objects have one position, {ra[known][0]:.5f} {dec[known][0]:+.5f} degrees: their headers (or "
+            f"All {data.noun}s have one position, {ra[known][0]:.5f} {dec[known][0]:+.5f} degrees: their headers (or "
             "data.ra and data.dec) do not say where they are."
         )
     return found
 
 
 def _classes(data: Inspection) -> list[str]:
-    classes, labels = data.spec.classes, data.labels
-    split = np.asarray(data.catalog["split"]).astype(str)
+    classes, (labels, split) = data.spec.classes, data.of_classes
     found = []
     numbers = {
         name: np.bincount(labels[(split == name) & (labels >= 0)], minlength=len(classes)) for name in SPLITS
@@ -65,8 +65,8 @@ def _classes(data: Inspection) -> list[str]:
     if rare:
         shares = listed([f"{classes[k]} {percent(train[k] / train.sum())}" for k in rare])
         found.append(
-            f"The classes are unequal in the training set ({shares}): accuracy will say little; look at average "
-            "precision, and consider loss.class_weights=balanced."
+            f"The classes are unequal in the training set ({shares}): accuracy will say little; look at "
+            + ("the figures of each class." if data.boxes is not None else AT_PRECISION)
         )
     for name in ("val", "test"):
         few = [f"{classes[k]} ({numbers[name][k]})" for k in range(len(classes)) if numbers[name][k] < FEW]
@@ -91,10 +91,10 @@ def _headers(data: Inspection) -> list[str]:
 def _pixels(data: Inspection) -> list[str]:
     found = []
     if n := int((data.valid_fraction < 0.5).sum()):
-        found.append(f"{count(n)} objects lack data in more than half of their values.")
+        found.append(f"{some(n, data.noun)} without data in more than half of the values.")
     if data.n_spatial and (n := int(data.pixels.constant.sum())):
         found.append(
-            f"{count(n)} of {count(data.pixels.n_objects)} objects hold one and the same value all over a band: "
+            f"{count(n)} of {some(data.pixels.n_objects, data.noun)} with one and the same value all over a band: "
             "empty images that are not marked as such?"
         )
     return found

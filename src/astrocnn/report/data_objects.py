@@ -6,12 +6,12 @@ import numpy as np
 
 from astrocnn.report.data_plots import SPLIT_COLORS, balance, target
 from astrocnn.report.document import columns, plot, table
-from astrocnn.report.inspection import Inspection, split_counts
+from astrocnn.report.inspection import Counts, Inspection, split_counts
 from astrocnn.report.sky_plot import MOST_POINTS, WIDE_DEG, sky, sky_centre
 from astrocnn.report.style import draw
 from astrocnn.report.words import count, html, percent, short
 
-__all__ = ["objects_section"]
+__all__ = ["counts_table", "objects_section"]
 
 MOST_REASONS = 12
 MOST_DUPLICATES = 12
@@ -20,6 +20,19 @@ MOST_DUPLICATES = 12
 def objects_section(data: Inspection, *, seed: int) -> str:
     """HTML of the counts, the balance, the sky, what was left out and what stands more than once."""
     counts = split_counts(data.catalog, data.spec.classes)
+    text = counts_table(counts, positive=len(data.spec.classes) == 2 and bool((data.labels >= 0).any()))
+    text += f"<p class='read'>Split {html(data.split_rule)}.</p>" if data.split_rule else ""
+    shown: list[str] = []
+    if data.spec.classes and (data.labels >= 0).any():
+        height = float(np.clip(0.95 + 0.3 * len(counts.columns), 1.5, 9))
+        figure = draw(balance, counts, height_inch=height)
+        shown = [plot("plot-balance", "Balance of the classes", figure, "Objects of each class, by split.")]
+    shown += _targets(data) + _sky(data, seed)
+    return text + columns(shown) + _skipped(data) + _duplicates(data)
+
+
+def counts_table(counts: Counts, *, positive: bool = False) -> str:
+    """HTML of the counts with their shares of a row; '' of a single number. ``positive`` marks the second class."""
     whole = counts.numbers[:, -1]
     rows = [
         [
@@ -34,17 +47,9 @@ def objects_section(data: Inspection, *, seed: int) -> str:
         for name, numbers, total in zip(counts.rows, counts.numbers, whole.tolist(), strict=True)
     ]
     head = [html(short(name)) for name in counts.columns]
-    if len(data.spec.classes) == 2 and (data.labels >= 0).any():
+    if positive:
         head[1] += "<small>the positive class</small>"
-    text = table(["", *head], rows) if counts.numbers.size > 1 else ""
-    text += f"<p class='read'>Split {html(data.split_rule)}.</p>" if data.split_rule else ""
-    shown: list[str] = []
-    if data.spec.classes and (data.labels >= 0).any():
-        height = float(np.clip(0.95 + 0.3 * len(counts.columns), 1.5, 9))
-        figure = draw(balance, counts, height_inch=height)
-        shown = [plot("plot-balance", "Balance of the classes", figure, "Objects of each class, by split.")]
-    shown += _targets(data) + _sky(data, seed)
-    return text + columns(shown) + _skipped(data) + _duplicates(data)
+    return table(["", *head], rows) if counts.numbers.size > 1 else ""
 
 
 def _targets(data: Inspection) -> list[str]:

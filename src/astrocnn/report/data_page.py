@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from astrocnn.io.atomic import write_text
+from astrocnn.report.box_pictures import boxes_sheet
+from astrocnn.report.data_boxes import boxes_section
 from astrocnn.report.data_facts import Normalise
 from astrocnn.report.data_notes import notes
 from astrocnn.report.data_objects import objects_section
@@ -14,7 +16,7 @@ from astrocnn.report.data_values import missing_section, noise_section, values_s
 from astrocnn.report.document import Section, document
 from astrocnn.report.inspection import Inspection, split_counts
 from astrocnn.report.tables import run_list
-from astrocnn.report.words import count, html, moment, percent, size, some
+from astrocnn.report.words import count, html, moment, percent, scientific, size, some
 
 __all__ = ["write_data_page"]
 
@@ -46,7 +48,18 @@ def write_data_page(
         The path.
     """
     sheet = ""
-    if data.n_spatial == 2:
+    if data.boxes is not None:
+        sheet = boxes_sheet(
+            data.catalog,
+            read=read,
+            bands=data.spec.bands,
+            classes=data.spec.classes,
+            shape=data.spec.image_shape,
+            pixel_scale_arcsec=data.spec.pixel_scale_arcsec,
+            normalise=normalise,
+            seed=seed,
+        )
+    elif data.n_spatial == 2:
         sheet = images_sheet(
             data.catalog,
             read=read,
@@ -73,7 +86,8 @@ def write_data_page(
         )
     sections: list[Section] = [
         ("notes", "At a glance", _tiles(data) + _notes(data)),
-        ("objects", "Objects", objects_section(data, seed=seed)),
+        ("objects", f"{data.noun.capitalize()}s", objects_section(data, seed=seed)),
+        ("boxes", "Objects", "" if data.boxes is None else boxes_section(data, data.boxes)),
         ("sheet", "Contact sheet", sheet),
         ("values", data.what, values_section(data)),
         ("missing", "Missing data", missing_section(data)),
@@ -87,7 +101,7 @@ def write_data_page(
 def _lead(data: Inspection, run_info: Mapping[str, Any]) -> str:
     scale = data.spec.pixel_scale_arcsec
     parts = [
-        f"{some(len(data.catalog), 'object')} of {data.shape}",
+        f"{some(len(data.catalog), data.noun)} of {data.shape}",
         html(" ".join(data.spec.bands)) if data.n_spatial and len(data.spec.bands) <= 12 else "",
         f"{scale:.4g}″ a pixel" if scale and data.n_spatial == 2 else "",
         html(data.unit),
@@ -95,10 +109,10 @@ def _lead(data: Inspection, run_info: Mapping[str, Any]) -> str:
     ]
     n = data.pixels.n_objects
     whole = n == len(data.catalog)
-    sample = "of all of them" if whole else f"of {some(n, 'object')} drawn at random"
+    sample = "of all of them" if whole else f"of {some(n, data.noun)} drawn at random"
     return (
         f'<p class="lead">{" · ".join(part for part in parts if part)}</p>'
-        f'<p class="lead">Counts are of all objects; statistics of {data.what.lower()} are {sample}.</p>'
+        f'<p class="lead">Counts are of all {data.noun}s; statistics of {data.what.lower()} are {sample}.</p>'
     )
 
 
@@ -108,11 +122,14 @@ def _tiles(data: Inspection) -> str:
     complete = float((data.valid_fraction == 1).mean())
     items = [
         (
-            "Objects",
+            f"{data.noun.capitalize()}s",
             count(len(data.catalog)),
             f"{count(len(data.skipped))} left out" if len(data.skipped) else "",
         )
     ]
+    if data.boxes is not None:
+        n = len(data.boxes.image)
+        items.append(("Objects", count(n), f"{scientific(n / max(len(data.catalog), 1), 3)} an image"))
     if splits:
         numbers = " / ".join(count(counts.numbers[counts.rows.index(name), -1]) for name in splits)
         items.append(("Split", numbers, " / ".join(splits)))
@@ -120,7 +137,7 @@ def _tiles(data: Inspection) -> str:
         (
             "With data",
             percent(float(data.valid_fraction.mean())),
-            f"{percent(complete)} of the objects are complete",
+            f"{percent(complete)} of the {data.noun}s are complete",
         ),
         ("On disc", size(data.file_bytes), f"{data.files}, packed {size(data.packed_bytes)}"),
     ]

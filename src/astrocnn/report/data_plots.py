@@ -130,8 +130,15 @@ def balance(axes: Axes, counts: Counts) -> None:
         legend_above(axes, columns=4)
 
 
-def target(axes: Axes, values: NDArray[np.floating], groups: NDArray[np.str_], *, label: str) -> None:
-    """How the numbers to be learned spread in each split; the few beyond 99.9 % are counted in the last bins."""
+def target(
+    axes: Axes,
+    values: NDArray[np.floating],
+    groups: NDArray[np.str_],
+    *,
+    label: str,
+    what: str = "Objects",
+) -> None:
+    """How numbers spread in each split; the few beyond 99.9 % are counted in the last bins. ``what`` has them."""
     known = np.isfinite(values)
     low, high = np.quantile(values[known], [0.001, 0.999])
     bins = int(np.clip(math.sqrt(known.sum()), 10, MOST_TARGET_BINS))
@@ -144,7 +151,7 @@ def target(axes: Axes, values: NDArray[np.floating], groups: NDArray[np.str_], *
             axes.stairs(counts, edges, color=color, linewidth=1.3, label=f"{name} ({count(len(chosen))})")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
-    axes.set(xlabel=label[:1].upper() + label[1:], ylabel="Objects a bin")
+    axes.set(xlabel=label[:1].upper() + label[1:], ylabel=f"{what} a bin")
     legend_above(axes, columns=4)
 
 

@@ -17,7 +17,7 @@ from astrocnn.report.pictures import how_drawn, img, pictures
 from astrocnn.report.style import draw
 from astrocnn.report.words import caption_value, html, scientific, some
 
-__all__ = ["choose_objects", "images_sheet", "series_sheet"]
+__all__ = ["choose_objects", "images_sheet", "seen_by_network", "series_sheet"]
 
 PICTURES = 12
 PICTURES_WITHOUT_CLASSES = 24
@@ -72,11 +72,11 @@ def images_sheet(
         text += f"<h3>{html(name)}</h3>" if name else ""
         text += _gallery([(made[row], _caption(catalog, row, truth, kind)) for row in members.tolist()])
     if normalise is not None:
-        text += _seen(batch, rows, catalog, chosen, bands, normalise)
+        text += seen_by_network(batch, rows, catalog, chosen, bands, normalise)
     return text
 
 
-def _seen(
+def seen_by_network(
     batch: Batch,
     rows: Rows,
     catalog: Table,

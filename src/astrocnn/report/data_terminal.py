@@ -5,9 +5,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from astrocnn.report.data_boxes import box_counts, boxes_in_words
 from astrocnn.report.data_facts import AXES
 from astrocnn.report.data_notes import notes
-from astrocnn.report.inspection import Inspection, split_counts
+from astrocnn.report.inspection import Counts, Inspection, split_counts
 from astrocnn.report.words import count, percent, scientific, size, some
 
 __all__ = ["print_inspection"]
@@ -19,8 +20,12 @@ SHOWN = (0, 2, 3, 4)  # of the quantiles
 def print_inspection(data: Inspection, page: object, *, console: Console | None = None) -> None:
     """Print what the data are, their splits, their bands, what deserves a second look, and where the page is."""
     console = console or Console()
-    tables = [_splits(data), *([_classes(data)] if data.class_pixels is not None else []), _bands(data)]
-    console.print(Group(Text(data.title, style="bold"), Text(_lead(data)), *tables))
+    splits = split_counts(data.catalog, data.spec.classes)
+    tables: list[Table | Text] = [_splits(splits, f"{data.noun}s")]
+    if data.boxes is not None:
+        tables += [Text(boxes_in_words(data, data.boxes)), _splits(box_counts(data, data.boxes), "objects")]
+    tables += [_classes(data)] if data.class_pixels is not None else []
+    console.print(Group(Text(data.title, style="bold"), Text(_lead(data)), *tables, _bands(data)))
     for note in notes(data):
         console.print(Text("! ", style="bold yellow") + Text(note, style="default"))
     console.print(Text(f"page: {page}"), soft_wrap=True)
@@ -29,7 +34,7 @@ def print_inspection(data: Inspection, page: object, *, console: Console | None 
 def _lead(data: Inspection) -> str:
     scale = data.spec.pixel_scale_arcsec
     parts = [
-        f"{some(len(data.catalog), 'object')} of {data.shape}",
+        f"{some(len(data.catalog), data.noun)} of {data.shape}",
         f"{scale:.4g}″ a pixel" if scale else "",
         data.unit,
         f"{data.files}, {size(data.file_bytes)}, packed {size(data.packed_bytes)}",
@@ -38,10 +43,9 @@ def _lead(data: Inspection) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _splits(data: Inspection) -> Table:
-    counts = split_counts(data.catalog, data.spec.classes)
+def _splits(counts: Counts, what: str) -> Table:
     table = Table()
-    table.add_column("objects")
+    table.add_column(what)
     for name in counts.columns:
         table.add_column(escape(name), justify="right")
     for name, numbers in zip(counts.rows, counts.numbers.tolist(), strict=True):

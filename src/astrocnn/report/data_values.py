@@ -15,7 +15,7 @@ MOST_FEATURES = 24
 def values_section(data: Inspection) -> str:
     """HTML of the figures of each band, and of their values before and after normalisation."""
     unit, factor = data.unit_and_factor
-    what, n = data.what, some(data.pixels.n_objects, "object")
+    what, n = data.what, some(data.pixels.n_objects, data.noun)
     text = _band_table(data, unit, factor)
     if data.n_spatial == 0:
         shown = _features(data)
@@ -94,18 +94,18 @@ def missing_section(data: Inspection) -> str:
     fraction = data.valid_fraction
     n_lacking = int((fraction < 1).sum())
     if not n_lacking:
-        return f"<p class='read'>Every value of all {count(len(fraction))} objects holds data.</p>"
+        return f"<p class='read'>Every value of all {count(len(fraction))} {data.noun}s holds data.</p>"
     text = (
-        f"<p class='read'>{count(n_lacking)} of {count(len(fraction))} objects lack some of their values; "
+        f"<p class='read'>{count(n_lacking)} of {count(len(fraction))} {data.noun}s lack some of their values; "
         f"{percent(1 - float(fraction.mean()))} of all values are missing.</p>"
     )
     figure = draw(invalid_share, fraction)
-    read = f"Of the {some(n_lacking, 'object')} that lack some."
+    read = f"Of the {some(n_lacking, data.noun)} that lack some."
     shown = [plot("plot-lacking", "How much is missing", figure, read)]
     if data.n_spatial in (1, 2) and data.pixels.invalid.any():
         figure = draw(invalid_map, data.pixels.invalid, data.spec.bands, data.place)
         where = "mean over the bands" if data.n_spatial == 2 and len(data.spec.bands) > 1 else "by band"
-        read = f"Share of {some(data.pixels.n_objects, 'object')} without data at each place"
+        read = f"Share of {some(data.pixels.n_objects, data.noun)} without data at each place"
         read += f", {where}." if len(data.spec.bands) > 1 else "."
         shown.append(plot("plot-invalid", "Where it is missing", figure, read))
     return text + columns(shown)

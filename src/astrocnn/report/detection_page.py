@@ -7,16 +7,16 @@ from typing import Any
 
 from astrocnn.io.atomic import write_text
 from astrocnn.report.box_pictures import box_gallery
-from astrocnn.report.detection_plots import by_separation, counts_per_scene, precision_completeness, values
+from astrocnn.report.detection_plots import counts_per_scene, precision_completeness, values
 from astrocnn.report.detection_words import AVERAGES, TILES
 from astrocnn.report.document import Section, columns, document, plot, table
 from astrocnn.report.figures import training_plots
 from astrocnn.report.history import History
 from astrocnn.report.populations import shown_split
-from astrocnn.report.source_sections import figures_table, lead, object_plots, tiles
+from astrocnn.report.source_sections import figures_table, lead, object_plots, snr_table, tiles
 from astrocnn.report.style import draw
 from astrocnn.report.tables import run_list
-from astrocnn.report.words import count, html
+from astrocnn.report.words import html
 
 __all__ = ["write_detection_report"]
 
@@ -59,7 +59,7 @@ def write_detection_report(
         (
             "objects",
             "Objects",
-            columns(_plots(summary, pixel_scale_arcsec) + object_plots(summary, pixel_scale_arcsec)),
+            columns(_plots(summary) + object_plots(summary, pixel_scale_arcsec)) + snr_table(summary),
         ),
         ("galleries", "Galleries", box_gallery(examples, bands=bands, pixel_scale_arcsec=pixel_scale_arcsec)),
         training_plots(history or {}),
@@ -79,19 +79,12 @@ def _averages(summary: Mapping[str, Any]) -> str:
     return table(["Average precision", ""], rows) if rows else ""
 
 
-def _plots(summary: Mapping[str, Any], pixel_scale_arcsec: float | None) -> list[str]:
+def _plots(summary: Mapping[str, Any]) -> list[str]:
     shown = []
     if curve := summary.get("average_precision"):
         figure = draw(precision_completeness, curve, threshold=summary.get("threshold"))
         text = "From the best score on; the point is the run's threshold. Pairs by the distance of their centres."
         shown.append(plot("plot-precision", "Precision and completeness", figure, text))
-    if pairs := summary.get("pairs"):
-        figure = draw(by_separation, pairs, pixel_scale_arcsec=pixel_scale_arcsec)
-        text = (
-            "Of pairs of true objects that are nearest neighbours, the share of which both are found, with 95&nbsp;% "
-            f"intervals. From {count(sum(pairs['n']))} pairs."
-        )
-        shown.append(plot("plot-pairs", "Close pairs", figure, text))
     if counts := summary.get("per_image"):
         figure = draw(counts_per_scene, counts)
         ratio = sum(counts["found"]) / max(sum(counts["true"]), 1)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-__all__ = ["by_separation", "counts_per_scene", "precision_completeness", "values"]
+__all__ = ["counts_per_scene", "precision_completeness", "values"]
 
 
 def precision_completeness(axes: Axes, curve: Mapping[str, Any], *, threshold: float | None) -> None:
@@ -18,18 +18,6 @@ def precision_completeness(axes: Axes, curve: Mapping[str, Any], *, threshold: f
         axes.plot(completeness[max(at, 0)], precision[max(at, 0)], "o", label=f"score {threshold:g}")
         axes.legend(loc="lower left")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="Completeness", ylabel="Precision")
-
-
-def by_separation(axes: Axes, pairs: Mapping[str, Any], *, pixel_scale_arcsec: float | None) -> None:
-    """The share of pairs of which both objects are found, against how far apart they are."""
-    edges = np.array(pairs["edges"]) * (pixel_scale_arcsec or 1.0)
-    middle = (edges[1:] + edges[:-1]) / 2
-    value, low, high = (np.array(pairs[name], dtype=float) for name in ("value", "low", "high"))
-    known = np.isfinite(value)
-    bars = [(value - low)[known], (high - value)[known]]
-    axes.errorbar(middle[known], value[known], yerr=bars, fmt="o-")
-    unit = "arcsec" if pixel_scale_arcsec else "pixels"
-    axes.set(xlim=(0, edges[-1]), ylim=(0, 1.03), xlabel=f"Separation ({unit})", ylabel="Both found")
 
 
 def counts_per_scene(axes: Axes, counts: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from astrocnn.batch import DataSpec
 from astrocnn.report.data_facts import AXES, BandFacts, PixelFacts
 from astrocnn.report.words import count, scientific
 
-__all__ = ["SPLITS", "Counts", "Inspection", "split_counts"]
+__all__ = ["SPLITS", "Boxes", "Counts", "Inspection", "split_counts"]
 
 SPLITS = {"train": "training", "val": "validation", "test": "test"}
 READABLE = (1e-2, 1e4)  # noise outside of this range is given in a power of ten of the unit
@@ -24,6 +24,23 @@ class Counts:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     numbers: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """N objects in images: ``image`` (N,), the row of the catalogue that each is in; ``labels`` (N,), −1 for what
+    counts neither way; ``edges`` (N, 4) x0, y0, x1, y1 in pixels, within the image.
+    """
+
+    image: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    edges: NDArray[np.float32]
+
+    @property
+    def sizes(self) -> NDArray[np.float32]:
+        """(N,) geometric mean of width and height, in pixels."""
+        sizes: NDArray[np.float32] = np.sqrt((self.edges[:, 2:] - self.edges[:, :2]).prod(1))
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class Inspection:
         fitted_on: the objects that the normalisation was fitted on, in words; '' where it could not be.
         sky, noise: (C,) of the normalisation, where it has them.
         class_pixels: (K + 1,) pixels of each class in class maps, the last those of none; None without such maps.
+        boxes: the objects in images that have boxes; None of other data.
     """
 
     title: str
@@ -70,6 +88,18 @@ class Inspection:
     sky: NDArray[np.float64] | None = None
     noise: NDArray[np.float64] | None = None
     class_pixels: NDArray[np.int64] | None = None
+    boxes: Boxes | None = None
+
+    @property
+    def noun(self) -> str:
+        """What a row of the catalogue is called; images with boxes hold the objects."""
+        return "object" if self.boxes is None else "image"
+
+    @property
+    def of_classes(self) -> tuple[NDArray[np.int64], NDArray[np.str_]]:
+        """The class number, −1 where unknown, and the split of each object, which may be one of several in an image."""
+        split = np.asarray(self.catalog["split"]).astype(str)
+        return (self.labels, split) if self.boxes is None else (self.boxes.labels, split[self.boxes.image])
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -144,14 +174,14 @@ class Inspection:
         return len(self.spec.image_shape) - 1
 
 
-def split_counts(catalog: Table, classes: Sequence[str]) -> Counts:
+def split_counts(catalog: Table, classes: Sequence[str], *, unknown: str = "no label") -> Counts:
     """How many objects of each class are in each split; classes and splits without any object are kept, but no class
-    where none of the objects has one.
+    where none of the objects has one. Those of an ``unknown`` class have a column of that name.
     """
     labels, split = np.asarray(catalog["label"]), np.asarray(catalog["split"]).astype(str)
     classes = classes if (labels >= 0).any() else ()
     rows = [name for name in SPLITS if (split != "").any()] + ["no split"] * bool((split == "").any())
-    columns = [*classes, *["no label"] * bool((labels < 0).any() and (labels >= 0).any())]
+    columns = [*classes, *[unknown] * bool((labels < 0).any() and (labels >= 0).any())]
     of_row = [split == ("" if name == "no split" else name) for name in rows]
     of_column = [labels == k for k in range(len(classes))] + [labels < 0] * (len(columns) - len(classes))
     inside = [[int((r & c).sum()) for c in of_column] + [int(r.sum())] for r in of_row]

@@ -13,7 +13,7 @@ from astrocnn.report.populations import shown_split
 from astrocnn.report.scene_pictures import scene_gallery
 from astrocnn.report.scores import confusion, reliability
 from astrocnn.report.segmentation_words import TILES
-from astrocnn.report.source_sections import cell, figures_table, lead, object_plots, tiles
+from astrocnn.report.source_sections import cell, figures_table, lead, object_plots, snr_table, tiles
 from astrocnn.report.style import draw
 from astrocnn.report.tables import run_list
 from astrocnn.report.words import Estimate, count, html
@@ -59,7 +59,7 @@ def write_segmentation_report(
     sections: list[Section] = [
         ("figures", "Figures of merit", tiles(summary, TILES) + figures_table(summary)),
         ("classes", "Classes", _class_table(summary) + columns(_pixel_plots(summary, names))),
-        ("objects", "Objects", columns(object_plots(summary, pixel_scale_arcsec))),
+        ("objects", "Objects", columns(object_plots(summary, pixel_scale_arcsec)) + snr_table(summary)),
         (
             "galleries",
             "Galleries",

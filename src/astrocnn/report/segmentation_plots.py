@@ -1,4 +1,4 @@
-"""Figures of predicted maps: what is found against magnitude, stars told from galaxies, positions."""
+"""Figures of predicted maps: what is found against magnitude and S/N, stars told from galaxies, positions."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -6,33 +6,70 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from astrocnn.report.curves import legend_above, unit_ticks
 from astrocnn.report.style import ACCENT, INK, MUTED, WARM
 from astrocnn.report.words import count
 
-__all__ = ["against_magnitude", "auroc_by_snr", "distances", "star_rates"]
+__all__ = [
+    "against_magnitude",
+    "against_snr",
+    "auroc_by_snr",
+    "distances",
+    "has_points",
+    "pairs_against_separation",
+    "pairs_against_snr",
+    "star_rates",
+]
 
 KINDS = {"all": INK, "isolated": ACCENT, "blended": WARM}
 LEAST_IN_BIN = 5  # objects; what fewer say is noise
 ROOM = 0.06  # between the points of one bin, as a fraction of the bin
 
 
+def has_points(curve: Mapping[str, Any] | None) -> bool:
+    """Whether a rate against magnitude has a bin of enough objects to be drawn."""
+    return curve is not None and max(curve["all"]["n"]) >= LEAST_IN_BIN
+
+
 def against_magnitude(axes: Axes, curve: Mapping[str, Any], *, name: str, of: str) -> None:
     """A rate against magnitude, of all objects, isolated ones and blended ones."""
-    for number, (kind, color) in enumerate(KINDS.items()):
-        if kind in curve:
-            label = f"{kind} ({count(sum(curve[kind]['n']))})"
-            _rate(axes, curve["edges"], curve[kind], color=color, label=label, shift=ROOM * (number - 1))
+    _kinds(axes, curve)
     _rate_axes(axes, name=name, of=of)
+
+
+def against_snr(axes: Axes, curve: Mapping[str, Any], *, name: str, of: str) -> None:
+    """A rate against S/N, of the same three."""
+    axes.set_xscale("log")
+    _kinds(axes, curve)
+    _rate_axes(axes, name=name, of=of)
+
+
+def pairs_against_separation(
+    axes: Axes, pairs: Mapping[str, Any], *, pixel_scale_arcsec: float | None
+) -> None:
+    """The share of pairs of which both objects are found, against how far apart they are."""
+    edges = [edge * (pixel_scale_arcsec or 1.0) for edge in pairs["edges"]]
+    unit = "arcsec" if pixel_scale_arcsec else "pixels"
+    _rate(axes, edges, pairs, color=ACCENT, label=f"pairs ({count(sum(pairs['n']))})", shift=0)
+    axes.set_xlim(0, edges[-1])
+    _rate_axes(axes, name="Both found", of=f"separation ({unit})")
+
+
+def pairs_against_snr(axes: Axes, pairs: Mapping[str, Any]) -> None:
+    """The share of blended pairs of which both objects are found, against the lower S/N of the two."""
+    axes.set_xscale("log")
+    label = f"blended pairs ({count(sum(pairs['n']))})"
+    _rate(axes, pairs["edges"], pairs, color=WARM, label=label, shift=0)
+    _rate_axes(axes, name="Both found", of="S/N of the fainter one, alone")
 
 
 def star_rates(axes: Axes, stars: Mapping[str, Any]) -> None:
     """Completeness of stars against true, purity against measured magnitude."""
     for number, (name, color) in enumerate((("completeness", ACCENT), ("purity", WARM))):
-        if stars.get(name):
+        if has_points(stars[name]):
             curve = stars[name]
             label = f"{name} ({count(sum(curve['all']['n']))})"
             _rate(axes, curve["edges"], curve["all"], color=color, label=label, shift=ROOM * (number - 0.5))
@@ -83,12 +120,23 @@ def distances(
     legend_above(axes)
 
 
+def _kinds(axes: Axes, curve: Mapping[str, Any]) -> None:
+    for number, (kind, color) in enumerate(KINDS.items()):
+        if kind in curve:
+            label = f"{kind} ({count(sum(curve[kind]['n']))})"
+            _rate(axes, curve["edges"], curve[kind], color=color, label=label, shift=ROOM * (number - 1))
+
+
 def _rate(
     axes: Axes, edges: Sequence[float], rate: Mapping[str, Any], *, color: str, label: str, shift: float
 ) -> None:
     """Points with their intervals in the middle of bins, moved by ``shift`` bins so that none hides another."""
     borders = np.asarray(edges, dtype=float)
-    middle = (borders[1:] + borders[:-1]) / 2 + shift * np.diff(borders)
+    if axes.get_xscale() == "log":
+        ends = np.log(borders)
+        middle = np.exp((ends[1:] + ends[:-1]) / 2 + shift * np.diff(ends))
+    else:
+        middle = (borders[1:] + borders[:-1]) / 2 + shift * np.diff(borders)
     value, low, high = (_numbers(rate[key]) for key in ("value", "low", "high"))
     known = np.asarray(rate["n"]) >= LEAST_IN_BIN
     axes.vlines(middle[known], low[known], high[known], color=color, linewidth=1.2, alpha=0.6)
@@ -97,7 +145,12 @@ def _rate(
 
 def _rate_axes(axes: Axes, *, name: str, of: str) -> None:
     axes.set(ylim=(-0.02, 1.03), xlabel=of[:1].upper() + of[1:], ylabel=name)
-    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    if axes.get_xscale() == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     unit_ticks(axes.yaxis)
     legend_above(axes)
 

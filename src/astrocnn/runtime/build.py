@@ -1,6 +1,8 @@
 """Joins data, task and network: what cannot go together is refused before any pixel is read."""
 
 import math
+import re
+import sys
 from typing import Any
 
 import torch
@@ -127,6 +129,7 @@ def build(cfg: DictConfig) -> tuple[ObjectDataModule, DataSpec]:
     task_class_of(cfg).check_data(spec)
     datamodule.require_labels()
     fit_task(cfg, spec)
+    tell_of_masks(cfg, spec)
     return datamodule, spec
 
 
@@ -134,6 +137,17 @@ def ask_for_masks(cfg: DictConfig) -> None:
     """Have data that can give the pixels of each object give them where the network learns them."""
     if "masks" in cfg.data and cfg.data.masks is None:
         cfg.data.masks = bool(getattr(class_of(cfg.model), "needs_masks", False))
+
+
+def tell_of_masks(cfg: DictConfig, spec: DataSpec) -> None:
+    """Say that maps of the objects are not learnt, where only boxes are."""
+    network = class_of(cfg.model)
+    if "boxes" in spec.truth and "instances" in spec.maps and not getattr(network, "needs_masks", False):
+        print(
+            "the maps of the objects' pixels serve the evaluation alone (instance_iou): "
+            f"model={choice('model')} learns boxes; model=mask_rcnn learns the pixels too.",
+            file=sys.stderr,
+        )
 
 
 def task_class_of(cfg: DictConfig) -> type[BaseTask]:
@@ -151,11 +165,21 @@ def task_class_of(cfg: DictConfig) -> type[BaseTask]:
 
 
 def check_loss(cfg: DictConfig) -> None:
-    """Refuse a loss, or one of a sum of losses, that reads something else than the task learns."""
+    """Refuse a loss, or one of a sum of losses, that reads something else than the task learns; and any that was typed
+    where the network has losses of its own.
+    """
     nodes = (cfg.loss.get("losses") or {"": cfg.loss}).values()
     losses = [loss for loss in map(class_of, nodes) if loss is not None]
-    if (network := class_of(cfg.model)) is not None:
-        task_class_of(cfg).check_loss(losses, network)
+    if (network := class_of(cfg.model)) is None:
+        return
+    task_class = task_class_of(cfg)
+    task_class.check_loss(losses, network)
+    words = [word for word in typed() if re.match(r"[+~]*loss[.=]", word)]
+    if words and task_class.has_own_losses(network):
+        raise ConfigError(
+            f"{words[0]} would change nothing: {network.__name__} has losses of its own; leave it out, or choose "
+            "model=yolo_dense."
+        )
 
 
 def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
@@ -173,6 +197,7 @@ def fit_task(cfg: DictConfig, spec: DataSpec) -> None:
     check_loss(cfg)
     task_class.check_network(class_of(cfg.model), spec)
     check_forward(cfg, spec, task_class, task_class.output_shape(spec, **parts))
+    check_options(cfg.task, "task")
 
 
 def check_forward(

@@ -3,8 +3,11 @@
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -13,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
-from astrocnn.errors import AstrocnnError
+from astrocnn.errors import AstrocnnError, AstrocnnWarning
 from astrocnn.paths import config_dir
 from astrocnn.processes import share_cores
 from astrocnn.runtime.overrides import explained
@@ -34,6 +37,23 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+@contextmanager
+def warnings_as_sentences() -> Iterator[None]:
+    """Have our own warnings printed as 'warning: ...', without the line of code that warns; others as they are."""
+    given = warnings.formatwarning
+
+    def formatted(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
+        if issubclass(category, AstrocnnWarning):
+            return f"warning: {message}\n"
+        return given(message, category, *place, **line)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = given
+
+
 def command(name: str, *, alone: bool = True) -> Callable[[], None]:
     """The entry point of ``configs/<name>.yaml``, served by ``runtime.<name>``'s function of that name.
 
@@ -46,7 +66,9 @@ def command(name: str, *, alone: bool = True) -> Callable[[], None]:
         if not alone:
             share_cores()
         try:
-            getattr(import_module(f"astrocnn.runtime.{name}"), name)(cfg)
+            run = getattr(import_module(f"astrocnn.runtime.{name}"), name)
+            with warnings_as_sentences():
+                run(cfg)
         except (AstrocnnError, *OF_VALUES) as error:
             said = str(error) if isinstance(error, AstrocnnError) else explained(error)
             print(f"{name}: {said}", file=sys.stderr, flush=True)

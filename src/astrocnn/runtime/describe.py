@@ -9,6 +9,7 @@ from torch import nn
 
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datamodules.splits import SPLITS
+from astrocnn.errors import several
 from astrocnn.io.tables import write_table
 
 __all__ = ["count_parameters", "describe_data", "split_record"]
@@ -83,7 +84,7 @@ def describe_data(datamodule: ObjectDataModule, folder: Path, shown: str) -> dic
             print(f"  {part:5s} {found['n']:6d}  {100 * found['share']:5.1f} %{told}")
     if len(datamodule.skipped):
         write_table(datamodule.skipped, folder / "skipped.csv")
-        print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {shown}/skipped.csv")
+        print(f"{several(len(datamodule.skipped), 'input')} skipped, listed in {shown}/skipped.csv")
     if datamodule.duplicates is not None and len(datamodule.duplicates.rows):
         write_table(datamodule.duplicates.table(datamodule.catalog), folder / "duplicates.csv")
         found = record["duplicates"]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from astrocnn.batch import Batch, DataSpec
+from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.datamodules.objects import ObjectDataModule
 from astrocnn.datamodules.splits import SPLITS
 from astrocnn.datamodules.targets import target_values
@@ -19,7 +20,7 @@ from astrocnn.io.tables import write_table
 from astrocnn.report.data_facts import measure
 from astrocnn.report.data_page import write_data_page
 from astrocnn.report.data_terminal import print_inspection
-from astrocnn.report.inspection import Inspection
+from astrocnn.report.inspection import Boxes, Inspection
 from astrocnn.report.words import count, some
 from astrocnn.runtime.build import build_data, choice, instantiated, plain, training_sample
 from astrocnn.runtime.describe import split_record
@@ -85,6 +86,7 @@ def inspect_data(cfg: DictConfig) -> None:
         sky=level(normalise, "sky"),
         noise=level(normalise, "noise"),
         class_pixels=pixels_of_classes(sample, len(spec.classes)),
+        boxes=boxes_of(datamodule),
     )
     page = write_data_page(
         folder / "data.html",
@@ -124,13 +126,14 @@ def fitted(
     normalize: Any, datamodule: ObjectDataModule, rows: NDArray[np.int64], seed: int, *, trainable: bool
 ) -> str:
     """Fit the normalisation as training would, or on the sample where there is no training split; say on what."""
+    noun = "object" if datamodule.spec.box_values is None else "image"
     if trainable:
         sample = training_sample(datamodule, seed)
         normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
-        return f"{count(len(sample['image']))} training objects, as in training"
+        return f"{count(len(sample['image']))} training {noun}s, as in training"
     sample = datamodule.gather(rows[:: -(-len(rows) // 1024)])
     normalize.fit(sample["image"], sample["valid"], bands=datamodule.spec.bands)
-    return f"{some(len(sample['image']), 'object')} of the whole set, which has no training split"
+    return f"{some(len(sample['image']), noun)} of the whole set, which has no training split"
 
 
 def level(normalise: Any, name: str) -> NDArray[np.float64] | None:
@@ -145,6 +148,15 @@ def pixels_of_classes(sample: Batch, n_classes: int) -> NDArray[np.int64] | None
         return None
     classes = sample["class_map"].masked_fill(~sample["valid"].any(1), -1).numpy()
     return np.bincount(np.where(classes < 0, n_classes, classes).reshape(-1), minlength=n_classes + 1)
+
+
+def boxes_of(datamodule: ObjectDataModule) -> Boxes | None:
+    """The objects in all images; None of data without boxes."""
+    if not isinstance(datamodule, BoxDataModule):
+        return None
+    objects = datamodule.reader.objects
+    image = np.repeat(np.arange(len(objects.first) - 1), np.diff(objects.first))
+    return Boxes(image, objects.labels[:-1].numpy(), objects.boxes[:-1].numpy())
 
 
 def bytes_of(files: Any) -> int:

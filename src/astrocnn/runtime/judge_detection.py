@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from astrocnn.batch import Batch, to_device
+from astrocnn.datamodules.box_checks import flags, numbers
 from astrocnn.datamodules.boxes import BoxDataModule
 from astrocnn.functional.average_precision import average_precision
 from astrocnn.functional.detections import Detections
+from astrocnn.functional.objects import touching
 from astrocnn.functional.source_matches import MatchedSources, match_scenes
-from astrocnn.functional.source_pairs import pairs_by_separation
 from astrocnn.functional.source_scores import summarise_objects
 from astrocnn.inference.detected import measure_detections
 from astrocnn.progress import track
 from astrocnn.report.detection_page import write_detection_report
 from astrocnn.report.segmentation_terminal import print_segmentation
 from astrocnn.runtime.coco import coco_averages
+from astrocnn.runtime.image_sky import sky_of_images
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted
 from astrocnn.runtime.judge_segmentation import matching_radius_pix, overlaps
 from astrocnn.runtime.truth_objects import magnitude, reference_band
@@ -31,7 +33,7 @@ __all__ = ["DetectionJudge", "true_objects"]
 EXAMPLES = 6
 SHOWN = 3000  # points of a plot
 LOW_SCORE = 0.02  # from which on detections count for the average precision
-KEPT = ("number", "mag", "snr", "ignore", "scored", "blended")
+KEPT = ("number", "mag", "snr", "blended")
 
 
 class DetectionJudge(Judge):
@@ -54,17 +56,22 @@ class DetectionJudge(Judge):
         del said, prevalence
         rows = self.data.rows(split)
         loader = self.data.loader(rows)
+        levels = sky_of_images(self.data, rows, self.task.normalize)
         measured, true, low, scenes = [], [], [], []
         for batch in track(loader, f"predicting {split}", total=len(loader)):
             moved = to_device(batch, str(self.task.device))
             for i, found in enumerate(self.task.detections(moved, threshold=LOW_SCORE)):
                 row = int(batch["index"][i])
                 low.append(replace(found, masks=None))  # of all images they would be too many
-                ours, labels = self._measured(found.where(found.scores >= self.task.threshold), batch, i)
+                ours, labels = self._measured(
+                    found.where(found.scores >= self.task.threshold), batch, i, levels
+                )
                 there = true_objects(self.data, row)
                 there["ignore"] = batch["box_labels"][i, : len(there["x"])].numpy() < 0  # or in a gap
                 if "instances" in batch:
-                    there["iou"] = overlaps(labels, batch["instances"][i].numpy(), there)
+                    instances = batch["instances"][i].numpy()
+                    there["iou"] = overlaps(labels, instances, there)
+                    there.setdefault("blended", np.isin(there["number"], touching(instances)))
                 measured.append(ours)
                 true.append(there)
                 scenes.append(row)
@@ -83,7 +90,6 @@ class DetectionJudge(Judge):
                 "ap_distance": curve["value"],
                 **coco_averages(low, true, n_classes=len(self.task.classes)),
             },
-            "pairs": pairs_by_separation(matched, widest_pix=5 * radius),
             "per_image": {
                 "found": np.bincount(
                     matched.found["scene"][matched.found["counts"]], minlength=len(scenes)
@@ -128,14 +134,13 @@ class DetectionJudge(Judge):
         return said
 
     def _measured(
-        self, found: Detections, batch: Batch, i: int
+        self, found: Detections, batch: Batch, i: int, levels: dict[str, NDArray[np.float64]]
     ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
-        """What is measured of the detections in one image, and their instance map."""
+        """What is measured of the detections in one image over sky and noise, and their instance map."""
         planes = {key: batch[key][i].numpy() for key in ("image", "valid", "variance") if key in batch}
         columns, labels = measure_detections(
-            found, planes["image"], planes["valid"],
-            sky=self.task.normalize.sky.cpu().numpy(), variance=planes.get("variance"),
-        )  # fmt: skip
+            found, planes["image"], planes["valid"], **levels, variance=planes.get("variance")
+        )
         return columns | {"mag": magnitude(columns["flux"], self.data.spec)}, labels
 
     def _sources(self, measured: list[Any], true: list[Any], scenes: list[int], radius_pix: float) -> Table:
@@ -144,7 +149,7 @@ class DetectionJudge(Judge):
         ids, parts = np.asarray(self.data.catalog["id"]), []
         for n, (found, row) in enumerate(zip(measured, scenes, strict=True)):
             table = Table({"id": np.full(len(found["x"]), ids[row])})
-            for name in ("number", "x", "y", "x_err", "y_err", "area_pix", "mag", "score"):
+            for name in ("number", "x", "y", "x_err", "y_err", "snr", "area_pix", "mag", "score"):
                 table[name] = found[name]
             for k, name in enumerate(("x0", "y0", "x1", "y1")):
                 table[name] = found["box"][:, k]
@@ -217,14 +222,17 @@ def true_objects(data: BoxDataModule, row: int) -> dict[str, NDArray[Any]]:
     """
     table = data.objects_of(row)
     boxes = np.stack([np.asarray(table[name], np.float64) for name in ("x0", "y0", "x1", "y1")], 1)
-    columns: dict[str, Any] = {name: np.asarray(table[name]) for name in KEPT if name in table.colnames}
-    band = reference_band(data.spec)
-    if f"mag_{band}" in table.colnames:
-        columns["mag"] = np.asarray(table[f"mag_{band}"])
-    columns.setdefault("ignore", np.zeros(len(table), bool))
+    columns: dict[str, Any] = {name: numbers(table, name) for name in KEPT if name in table.colnames}
+    columns["ignore"] = flags(table, "ignore", unknown=False)
+    columns["scored"] = flags(table, "scored", unknown=True)
+    of_band = f"mag_{reference_band(data.spec)}"
+    if of_band in table.colnames and table[of_band].dtype.kind in "biuf":
+        columns["mag"] = numbers(table, of_band)
     named = {"x", "y"} <= set(table.colnames)
     for axis, name in enumerate("xy"):
-        columns[name] = np.asarray(table[name]) if named else (boxes[:, axis] + boxes[:, axis + 2]) / 2
-    values = [np.ma.filled(np.ma.asarray(table[name]).astype(np.float64), np.nan) for name in data.box_values]
+        centre = (boxes[:, axis] + boxes[:, axis + 2]) / 2
+        given = numbers(table, name) if named else centre
+        columns[name] = np.where(np.isfinite(given), given, centre)
+    values = [numbers(table, name) for name in data.box_values]
     stacked = np.stack(values, 1) if values else np.zeros((len(table), 0))
     return columns | {"box": boxes, "label": np.asarray(table["_label"]) + 1, "values": stacked}

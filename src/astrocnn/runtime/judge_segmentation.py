@@ -28,6 +28,7 @@ from astrocnn.inference.objects import instances_of
 from astrocnn.networks.blocks import middle_of
 from astrocnn.report.segmentation_page import write_segmentation_report
 from astrocnn.report.segmentation_terminal import print_segmentation
+from astrocnn.runtime.image_sky import sky_of_images
 from astrocnn.runtime.judge import About, Judge, Judged, Predicted, store
 from astrocnn.runtime.truth_objects import TrueObjects, magnitude
 from astrocnn.tasks.segmentation import SegmentationTask, truth
@@ -86,7 +87,9 @@ class SegmentationJudge(Judge):
     ) -> Judged:
         """Figures of the pixels and of the objects, and tables of both."""
         del said, prevalence
-        rows, known = self.data.rows(split), TrueObjects(self.data)
+        rows = self.data.rows(split)
+        levels = sky_of_images(self.data, rows, self.task.normalize)
+        known = TrueObjects(self.data, levels)
         counts: list[PixelCounts] = []
         measured, true, scenes = [], [], []
         for batch, found in self.said(rows, f"predicting {split}"):
@@ -97,7 +100,7 @@ class SegmentationJudge(Judge):
                 judged = there.scored_map(class_map[i], instances[i])
                 counts.append(pixel_counts(p[i, None], judged[None], full_map=class_map[i, None]))
                 labels = instances_of(found, i, batch, self.task)
-                ours = self._measured(labels, batch, i, p[i])
+                ours = self._measured(labels, batch, i, p[i], levels)
                 if (instances[i] >= 0).any():
                     there.columns["iou"] = overlaps(labels, instances[i], there.columns)
                 measured.append(ours)
@@ -122,14 +125,18 @@ class SegmentationJudge(Judge):
         return Judged(join_summaries(pixels, objects), tables, shown=(counts, scenes))
 
     def _measured(
-        self, labels: NDArray[np.int32], batch: Batch, i: int, p: NDArray[np.float32]
+        self,
+        labels: NDArray[np.int32],
+        batch: Batch,
+        i: int,
+        p: NDArray[np.float32],
+        levels: dict[str, NDArray[np.float64]],
     ) -> dict[str, NDArray[Any]]:
-        """What is measured of the objects of one image, with their magnitude."""
-        sky = self.task.normalize.sky.cpu().numpy()[:, None, None]
+        """What is measured of the objects of one image over sky and noise, with their magnitude."""
         planes = {key: batch[key][i].cpu().numpy() for key in ("image", "valid", "variance") if key in batch}
         planes = {key: middle_of(of, labels.shape) for key, of in planes.items()}
         found = measure_objects(
-            labels, planes["image"] - sky, planes["valid"], p, variance=planes.get("variance")
+            labels, planes["image"], planes["valid"], p, **levels, variance=planes.get("variance")
         )
         return found | {"mag": magnitude(found["flux"], self.data.spec)}
 
@@ -140,7 +147,7 @@ class SegmentationJudge(Judge):
         parts = []
         for n, (found, row) in enumerate(zip(measured, scenes, strict=True)):
             table = Table({"id": np.full(len(found["x"]), ids[row])})
-            for name in ("number", "x", "y", "x_err", "y_err", "area_pix", "mag"):
+            for name in ("number", "x", "y", "x_err", "y_err", "snr", "area_pix", "mag"):
                 table[name] = found[name]
             for b, band in enumerate(bands):
                 table[f"flux_{band}"] = found["flux"][:, b]

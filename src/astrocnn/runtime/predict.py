@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from astrocnn import __version__
 from astrocnn.datamodules.mosaic import MosaicDataModule
-from astrocnn.errors import ConfigError
+from astrocnn.errors import ConfigError, several
 from astrocnn.inference.predict import predict_all
 from astrocnn.io.tables import write_table
 from astrocnn.runtime.attach import attach
@@ -85,5 +85,5 @@ def predict(cfg: DictConfig) -> None:
     if len(datamodule.skipped):
         skipped = output.with_name(f"{output.stem}_skipped.csv")
         write_table(datamodule.skipped, skipped)
-        print(f"{len(datamodule.skipped)} inputs were skipped; they are listed in {skipped}")
-    print(f"{len(table)} predictions in {output}")
+        print(f"{several(len(datamodule.skipped), 'input')} skipped, listed in {skipped}")
+    print(f"{several(len(table), 'prediction')} in {output}")

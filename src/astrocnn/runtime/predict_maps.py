@@ -17,9 +17,10 @@ from astrocnn import __version__
 from astrocnn.datamodules.mosaic import MosaicDataModule
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
-from astrocnn.errors import ConfigError, DataError, choose
+from astrocnn.errors import ConfigError, DataError, choose, several
 from astrocnn.inference.map_planes import CLASS, MapPlanes
 from astrocnn.inference.mosaic import Grid, grid_of, predict_mosaic
+from astrocnn.inference.mosaic_sky import patches
 from astrocnn.inference.source_table import source_table
 from astrocnn.inference.sources import Sources, find_sources
 from astrocnn.io.cache import fingerprint
@@ -39,10 +40,6 @@ from astrocnn.tasks.base import BaseTask
 __all__ = ["predict_maps"]
 
 LEVELS = {"training": False, "own": True}
-SAMPLE_PIX, SAMPLES = (
-    128,
-    12,
-)  # rows and columns of the parts that sky and noise are taken from, and how many a side
 CATALOGS = {"fits": ".fits", "parquet": ".parquet", "votable": ".xml", "ecsv": ".ecsv", "csv": ".csv"}
 SAME = ("CKPTSHA", "CFGSHA", "INPSHA", "WINDOW", "LEVELS")  # cards of which other values mean other maps
 
@@ -156,13 +153,8 @@ def described(
 
 def measure_levels(task: BaseTask, pixels: OpenMosaic, mosaic: Mosaic) -> None:
     """Have the task normalise by the sky level and noise of this mosaic, from parts that are spread over it."""
-    height, width = (min(side, SAMPLE_PIX) for side in mosaic.shape)
-    rows, columns = (
-        np.unique(np.linspace(0, side - size, min(SAMPLES, -(-side // size))).astype(int)).tolist()
-        for side, size in zip(mosaic.shape, (height, width), strict=True)
-    )
-    parts = [pixels.window(y, y + height, x, x + width) for y in rows for x in columns]
-    image = torch.from_numpy(np.stack(parts))[:, : len(mosaic.bands)].to(task.device)
+    parts = [patch for row in patches(pixels) for patch in row]
+    image = torch.from_numpy(np.stack(parts)).to(task.device)
     there = {band for band, tile in zip(mosaic.bands, mosaic.tiles, strict=True) if tile is not None}
     valid = image.isfinite()
     task.normalize.measure(
@@ -266,7 +258,7 @@ def list_sources(
     units = {f"UNIT{n}": unit for n, unit in enumerate(mosaic.units, start=1) if unit is not None}
     about = {name: card[0] for name, card in header.items()} | {"CLASSES": ",".join(planes.classes)} | units
     write_table(table, names.catalog, header=about)
-    print(f"{len(table)} sources in {names.catalog}, {names.regions}")
+    print(f"{several(len(table), 'source')} in {names.catalog}, {names.regions}")
 
 
 def write_instances(

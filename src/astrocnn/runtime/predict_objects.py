@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from astrocnn.datasets.mosaic_rows import OpenMosaic
 from astrocnn.datasets.mosaics import Mosaic
-from astrocnn.errors import ConfigError, choose
+from astrocnn.errors import ConfigError, choose, several
 from astrocnn.inference.detect_mosaic import detect_mosaic
 from astrocnn.inference.mosaic import grid_of
 from astrocnn.inference.source_table import source_table
@@ -75,7 +75,7 @@ def predict_objects(cfg: DictConfig, saved: DictConfig, task: DetectionTask) -> 
         units = {f"UNIT{n}": unit for n, unit in enumerate(mosaic.units, start=1) if unit is not None}
         about = {name: card[0] for name, card in (run | described(mosaic, data, grid)).items()}
         write_table(table, catalog, header=about | {"CLASSES": ",".join(task.classes)} | units)
-        print(f"{len(table)} objects in {catalog}, {regions}: {rate}")
+        print(f"{several(len(table), 'object')} in {catalog}, {regions}: {rate}")
 
 
 def _threshold(given: Any) -> float:

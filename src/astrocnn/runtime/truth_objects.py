@@ -41,9 +41,14 @@ class TrueObjects:
 
     Args:
         data: set up.
+        levels: ``sky`` and ``noise`` (C,) of the images (:func:`~astrocnn.runtime.image_sky.sky_of_images`), by which
+            objects are measured that no table lists; None takes 0, and measures the noise.
     """
 
-    def __init__(self, data: SegmentationMapDataModule) -> None:
+    def __init__(
+        self, data: SegmentationMapDataModule, levels: dict[str, NDArray[np.float64]] | None = None
+    ) -> None:
+        self.levels = levels or {}
         self.spec, self.ids = data.spec, np.asarray(data.catalog["id"]).astype(str)
         self.table = data.objects()
         if self.table is not None:
@@ -75,8 +80,8 @@ class TrueObjects:
         labels = instances if (instances >= 0).any() else ndimage.label(class_map > 0, np.ones((3, 3)))[0]
         image, valid = (middle_of(batch[key][i].cpu().numpy(), class_map.shape) for key in ("image", "valid"))
         hot = np.stack([class_map == k for k in range(len(self.spec.classes))]).astype(np.float32)
-        found = measure_objects(labels, image, valid, hot)
-        columns = {name: found[name] for name in ("number", "x", "y", "label", "blended")}
+        found = measure_objects(labels, image, valid, hot, **self.levels)
+        columns = {name: found[name] for name in ("number", "x", "y", "snr", "label", "blended")}
         return columns | {"mag": magnitude(found["flux"], self.spec)}
 
 

@@ -20,7 +20,7 @@ from astrocnn.transforms.normalize import Normalize
 
 __all__ = ["BaseTask"]
 
-LOSSES = {  # by what they read: names of loss=
+LOSSES = {  # by what they read: names of loss=, files of configs/loss
     "label": "cross_entropy",
     "redshift": "nll, crps, nll_crps or pinball",
     "class_map": "pixel_cross_entropy, focal, dice, cross_entropy_dice, focal_dice or morpheus",
@@ -110,6 +110,12 @@ class BaseTask(pl.LightningModule, ABC):
         """What the losses of a class of networks read; None for any."""
         del network
         return cls.learns
+
+    @classmethod
+    def has_own_losses(cls, network: Any) -> bool:
+        """Whether a class of networks computes its losses itself, so that ``loss`` is not looked at."""
+        del network
+        return False
 
     @classmethod
     def check_loss(cls, losses: Iterable[Any], network: Any) -> None:

@@ -95,7 +95,7 @@ class ClassificationTask(BaseTask):
         """``p``: (B,) probability of the second class, or (B, K); ``logits``: (B, n_outputs), not calibrated."""
         views: Iterable[Batch] = [batch]
         if self.test_time_augmentation and self.augment is not None:
-            views = self.augment.exact_views(batch)
+            views = (view for view, _ in self.augment.exact_views(batch))
         logits = torch.stack([self.outputs(view).float() for view in views]).mean(0)  # (B, n_outputs)
         return {"p": self.probabilities(logits), "logits": logits}
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from astrocnn.batch import Batch, DataSpec
 from astrocnn.errors import ConfigError, DataError
-from astrocnn.functional.boxes import box_centres, seen_share
-from astrocnn.functional.dense_boxes import CELL
+from astrocnn.functional.boxes import box_centres, pixels_within, seen_share
+from astrocnn.functional.dense_boxes import CELL, upright
 from astrocnn.functional.detections import Detections, kept, of_grid
 from astrocnn.metrics.detection import DetectionCounts
 from astrocnn.tasks.base import BaseTask
@@ -24,8 +24,8 @@ RADIUS_PIX = 4.0  # at most so far from a true object is one found, in validatio
 class DetectionTask(BaseTask):
     """Boxes with a score, a class and, where asked for, values with their deviations.
 
-    Three kinds of networks are read, by their attribute ``reads``: 'dense', a fine grid of which each cell has one box;
-    'yolo', the coarse one of Redmon+16; and 'detections', whose losses and whose suppression are their own
+    Three kinds of networks are read, by the attribute ``reads`` of their class: 'dense', a fine grid of which each cell
+    has one box; 'yolo', the coarse one of Redmon+16; and 'detections', whose losses and whose suppression are their own
     (torchvision's). Objects of class −1 count neither way.
 
     Args:
@@ -36,6 +36,8 @@ class DetectionTask(BaseTask):
         radius_pix: of detections whose centres are nearer than that the best one is kept, at least;
         radius_share: where this share of the better one's size (the geometric mean of its sides) is more, that.
         most: detections in an image of 256 × 256 pixels, at most; in larger ones more by their area.
+        test_time_augmentation: whether what a fine grid says is the mean over the exact turns and mirrors of
+            ``augment``.
         options: those of :class:`~astrocnn.tasks.base.BaseTask`.
     """
 
@@ -54,6 +56,7 @@ class DetectionTask(BaseTask):
         radius_pix: float = 2.0,
         radius_share: float = 0.1,
         most: int = 2000,
+        test_time_augmentation: bool = False,
         monitor: str = "val/f1",
         monitor_mode: str = "max",
         **options: Any,
@@ -61,28 +64,35 @@ class DetectionTask(BaseTask):
         super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
         del n_outputs  # of the network
         self.classes, self.box_values = tuple(classes), tuple(box_values)
-        if not 0 < threshold < 1 or radius_pix < 0 or radius_share < 0 or most < 1:
+        if not 0 < threshold < 1:
             raise ConfigError(
-                f"task.threshold={threshold}, radius_pix={radius_pix}, radius_share={radius_share}, most={most}: "
-                "between 0 and 1, at least 0, at least 0, and at least 1."
+                f"task.threshold={threshold} is the score of no detection; give a number between 0 and 1."
             )
+        for name, value, least in (
+            ("radius_pix", radius_pix, 0),
+            ("radius_share", radius_share, 0),
+            ("most", most, 1),
+        ):
+            if value < least:
+                raise ConfigError(f"task.{name}={value} is too small; give at least {least}.")
         self.threshold, self.radius_pix, self.radius_share, self.most = (
             threshold,
             radius_pix,
             radius_share,
             most,
         )
-        self.reads = str(getattr(self.network, "reads", ""))
-        if self.reads not in READS:
-            raise ConfigError(
-                f"{type(self.network).__name__} gives no boxes; choose model=yolo_dense, yolo, faster_rcnn, retinanet, "
-                "fcos or mask_rcnn."
-            )
+        self.reads = reads_of(type(self.network))
         if self.box_values and self.reads != "dense":
             raise ConfigError(
                 f"data.box_values={list(self.box_values)}: {type(self.network).__name__} learns boxes and classes "
                 "only; choose model=yolo_dense, or leave them out."
             )
+        if test_time_augmentation and self.reads != "dense":
+            raise ConfigError(
+                f"task.test_time_augmentation=true: what {type(self.network).__name__} says of turned images has no "
+                "mean; choose model=yolo_dense, or leave it out."
+            )
+        self.test_time_augmentation = test_time_augmentation
         self.stride = int(getattr(self.network, "stride", 1))
         self.needs_masks = bool(getattr(self.network, "needs_masks", False))
         self.register_buffer("value_mean", torch.zeros(len(self.box_values)))
@@ -106,9 +116,17 @@ class DetectionTask(BaseTask):
 
     @classmethod
     def truth_of(cls, network: Any) -> str | None:
-        """What the network's grid is read as."""
-        reads = getattr(network, "reads", None)
-        return reads if reads in ("dense", "yolo") else None
+        """What the network's grid is read as.
+
+        Raises:
+            ConfigError: it gives no boxes.
+        """
+        return None if cls.has_own_losses(network) else reads_of(network)
+
+    @classmethod
+    def has_own_losses(cls, network: Any) -> bool:
+        """Of torchvision's detectors."""
+        return reads_of(network) == "detections"
 
     @staticmethod
     def check_network(network: Any, data: DataSpec) -> None:
@@ -213,7 +231,20 @@ class DetectionTask(BaseTask):
             batch: images in flux units.
             threshold: another than the task's.
         """
-        return self._read(self.outputs(batch), batch, threshold)
+        return self._read(self._averaged(batch), batch, threshold)
+
+    def _averaged(self, batch: Batch) -> Tensor:
+        """Raw outputs, with ``test_time_augmentation`` the mean of those of all orientations."""
+        if not self.test_time_augmentation or self.augment is None:
+            return self.outputs(batch)
+        rows, columns = batch["image"].shape[-2:]
+        beside = (0, -columns % self.stride, 0, -rows % self.stride)  # turned, cells cover the same pixels
+        padded = {key: nn.functional.pad(batch[key], beside) for key in ("image", "valid")}
+        found = [
+            upright(self.outputs(view), turns=turns, mirrored=mirrored)
+            for view, (turns, mirrored) in self.augment.exact_views(padded)
+        ]
+        return torch.stack(found).mean(0)
 
     def _read(self, raw: Tensor, batch: Batch, threshold: float | None = None) -> list[Detections]:
         found = of_grid(
@@ -275,9 +306,26 @@ class DetectionTask(BaseTask):
 
 def _with_data(found: Detections, known: Tensor) -> Detections:
     """Those in whose box a pixel holds data, where ``known`` (H, W)."""
-    if known.all() or not len(found):
-        return found
-    return found.where((seen_share(torch.from_numpy(found.boxes)[None], known[None])[0] > 0).numpy())
+    boxes = torch.from_numpy(found.boxes)
+    if known.all():  # as most images are: no sums over their pixels
+        first, end = pixels_within(boxes, (known.shape[0], known.shape[1]))
+        return found.where((end > first).all(1).numpy())
+    return found.where((seen_share(boxes[None], known[None])[0] > 0).numpy())
+
+
+def reads_of(network: Any) -> str:
+    """How what a class of networks gives is read.
+
+    Raises:
+        ConfigError: it gives no boxes.
+    """
+    reads = str(getattr(network, "reads", ""))
+    if reads not in READS:
+        raise ConfigError(
+            f"{network.__name__} gives no boxes, which detection needs; choose model=yolo_dense, yolo, faster_rcnn, "
+            "retinanet, fcos or mask_rcnn."
+        )
+    return reads
 
 
 READS = ("dense", "yolo", "detections")  # torchvision's, the last, have losses of their own

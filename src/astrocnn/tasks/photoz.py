@@ -66,11 +66,9 @@ class PhotozTask(BaseTask):
         test_time_augmentation: bool = True,
         dropout_samples: int = 0,
         recalibration: str = "pit",
-        monitor: str = "val/nll",
-        monitor_mode: str = "min",
         **options: Any,
     ) -> None:
-        super().__init__(monitor=monitor, monitor_mode=monitor_mode, **options)
+        super().__init__(**options)
         self.pdf = pdf
         self.recalibration = Recalibration(kind=recalibration)
         if n_outputs not in (None, pdf.n_outputs):
@@ -81,6 +79,11 @@ class PhotozTask(BaseTask):
         if any(isinstance(term, Pinball) for term in terms) and not isinstance(pdf, QuantileHead):
             raise ConfigError(
                 f"loss=pinball is for pdf=quantiles, and pdf={pdf.description['family']}; choose loss=nll or loss=crps."
+            )
+        if n_scalars and "scalars" not in getattr(self.network, "takes", ()):
+            raise ConfigError(
+                f"{type(self.network).__name__} takes nothing beside the image, and data.scalars names {n_scalars} "
+                "further inputs; choose model=mdn, pasquet or dcmdn, or leave data.scalars out."
             )
         if dropout_samples < 0:
             raise ConfigError(f"dropout_samples={dropout_samples} must be at least 0.")
@@ -185,7 +188,7 @@ class PhotozTask(BaseTask):
         """The densities before recalibration, in double precision: of all views, passes with dropout, and members."""
         views: Iterable[Batch] = [batch]
         if self.test_time_augmentation and self.augment is not None and batch["image"].ndim == 4:
-            views = self.augment.exact_views(batch)
+            views = [view for view, _ in self.augment.exact_views(batch)]
         found = [pdf for view in views for pdf in self._passes(view)]
         for member in self.members:
             found.append(member.predicted(batch))

@@ -142,6 +142,8 @@ class Augment:
             left["box_numbers"] = batch["box_numbers"].where(kept, 0)
         return batch | left
 
-    def exact_views(self, batch: Batch) -> Iterator[Batch]:
-        """The batch in each orientation that training met and that needs no interpolation, as it stands first."""
+    def exact_views(self, batch: Batch) -> Iterator[tuple[Batch, tuple[int, bool]]]:
+        """The batch in each orientation that training met and that needs no interpolation, as it stands first; each
+        with its quarter turns, and whether it was mirrored before them.
+        """
         return dihedral_views(batch, quarter_turns=self.rotate != "none", mirror=self.mirror)

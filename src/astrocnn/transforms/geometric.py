@@ -90,8 +90,11 @@ def _boxes(batch: Batch, matrix: Tensor, after: tuple[int, int] | None = None) -
     return {"boxes": move_boxes(batch["boxes"], matrix, before=before, after=after or before)}
 
 
-def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterator[Batch]:
-    """The batch in each of the orientations from which :func:`random_dihedral` draws, as it stands first.
+def dihedral_views(
+    batch: Batch, *, quarter_turns: bool, mirror: bool
+) -> Iterator[tuple[Batch, tuple[int, bool]]]:
+    """The batch in each of the orientations from which :func:`random_dihedral` draws, as it stands first; each with its
+    quarter turns, and whether it was mirrored before them.
 
     Args:
         batch: with (B, C, H, W) ``image``, ``valid``, and perhaps variance and maps.
@@ -109,7 +112,7 @@ def dihedral_views(batch: Batch, *, quarter_turns: bool, mirror: bool) -> Iterat
             image = batch["image"]
             of = [torch.full((len(image),), value, device=image.device) for value in (turn, flipped)]
             after = (columns, rows) if turn % 2 else (rows, columns)
-            yield batch | _moved(batch, move) | _boxes(batch, _dihedral_matrix(*of), after)
+            yield batch | _moved(batch, move) | _boxes(batch, _dihedral_matrix(*of), after), (turn, flipped)
 
 
 def random_crops(batch: Batch, *, size_pix: int, crops: int) -> Batch:

@@ -139,7 +139,7 @@ class Normalize(nn.Module):
         """Normalised pixels, (B, C, H, W) float32, of flux and validity of that shape; (B, C, L) and (B, F) alike."""
         self._check(image)
         contrast = self._contrast(image, valid)
-        return (contrast - _by_band(self.mean, image)) / _by_band(self.std, image)
+        return (contrast - _by_band(self.mean, image)).div_(_by_band(self.std, image))
 
     def _check(self, image: Tensor) -> None:
         if (self.sharpen or self.difference_radius_pix) and image.ndim != 4:
@@ -151,10 +151,10 @@ class Normalize(nn.Module):
 
     def _contrast(self, image: Tensor, valid: Tensor) -> Tensor:
         """Stretched and sharpened pixels, as ``image``, before they are brought to mean 0 and deviation 1."""
-        scaled = torch.where(valid, image - _by_band(self.sky, image), 0) / _by_band(self.noise, image)
+        scaled = torch.where(valid, image - _by_band(self.sky, image), 0).div_(_by_band(self.noise, image))
         if self.difference_radius_pix:
             scaled = without_last(scaled, valid, self.difference_radius_pix)
-        stretched = self.stretch(scaled / self.softening)
+        stretched = self.stretch(scaled.div_(self.softening))
         if not self.sharpen:
             return stretched
         # The difference of like numbers needs all digits.

@@ -78,7 +78,8 @@ def pdf_table(summary: Mapping[str, Any]) -> str:
         rows.append([f"{html(name)}<small>{html(meaning)}</small>", *cells])
     for level, found in (summary.get("conformal") or {}).items():
         cells = [_cell("coverage_68", found["coverage"]), f"at least {100 * float(level):.0f}&nbsp;%"]
-        meaning = f"split-conformal intervals; median width {found['width']:.3g} in redshift"
+        width = "infinite" if found["width"] is None else f"{found['width']:.3g}"
+        meaning = f"split-conformal intervals; median width {width} in redshift"
         rows.append(
             [
                 f"Conformal, {100 * float(level):.0f}&nbsp;%<small>{meaning}</small>",

@@ -86,14 +86,14 @@ def miscalibrated(n, seed, *, width, shift=0.0):
     return torch.as_tensor(stats.norm.cdf(rng.normal(shift, 1 / width, n)))
 
 
-@pytest.mark.parametrize(("width", "shift"), [(0.6, 0.0), (1.6, 0.0), (1.0, 0.5)])
+@pytest.mark.parametrize(("width", "shift"), [(0.75, 0.0), (1.6, 0.0), (1.0, 0.5)])
 def test_a_map_fitted_on_some_objects_makes_others_uniform(width, shift):
     fitted, others = (
         miscalibrated(n, seed, width=width, shift=shift) for n, seed in ((1000, 0), (20_000, 1))
     )
     before = stats.kstest(others, "uniform").statistic
     after = stats.kstest(BernsteinMap(fit_bernstein(fitted, 24)).cdf(others), "uniform").statistic
-    assert before > 0.1
+    assert before > 0.06
     assert after < 0.04
     if shift == 0:
         scale = fit_temperature(fitted)

@@ -81,10 +81,13 @@ def test_a_single_object_has_a_page_without_bins(tmp_path):
 def test_redshifts_outside_of_the_bins_are_counted_and_named(tmp_path):
     metrics, table = judged(100)
     metrics["splits"]["test"] |= {"n_outside": 12, "support": [0.0, 0.4], "n_unknown": 3}
+    few = {"coverage": {"value": 1.0, "low": 0.9, "high": 1.0}, "width": None}
+    metrics["splits"]["test"]["conformal"] = {"0.95": few}
     page = write_redshift_report(
         tmp_path / "report.html", title="bins", metrics=metrics, predictions=table
     ).read_text()
     assert "12 true redshifts outside of the densities’ range, 0 to 0.4" in page
+    assert "median width infinite" in page
     assert "3 objects without a true redshift" in page
 
 

@@ -111,7 +111,10 @@ def test_members_and_dropout_are_mixed(run: Path, galaxies: Path, command: Comma
     assert command("train", *table_of(galaxies), *options, f"run_dir={other}") == 0
     magnitudes = torch.tensor([[22.0, 21.5, 21.0], [21.0, 20.9, 20.8]])
     grid = torch.linspace(0, 1.2, 50)
-    alone = [astrocnn.load(folder)(magnitudes).density(grid) for folder in (run, other)]
+    tasks = [astrocnn.load(folder) for folder in (run, other)]
+    for task in tasks:
+        task.recalibration.reset()  # which is that of the run's own densities, not of the mixture
+    alone = [task(magnitudes).density(grid) for task in tasks]
     both = astrocnn.load(run, ensemble=[other])(magnitudes)
     torch.testing.assert_close(both.density(grid), (alone[0] + alone[1]) / 2)
     dropped = astrocnn.load(run, dropout_samples=4)
@@ -159,7 +162,7 @@ def test_images_with_scalars_are_learned_from(
     first = int(table["id"][0])
     ebv = np.float32(Table.read(galaxies / "galaxies.fits")["ebv"][first])
     pdf = task(stamps[first], scalars=torch.tensor([ebv]))
-    assert kind is None or isinstance(pdf, kind)
+    assert kind is None or isinstance(getattr(pdf, "base", pdf), kind)
     np.testing.assert_allclose(pdf.mean(), table["z_mean"][:1], rtol=1e-3, atol=1e-3)
     with pytest.raises(astrocnn.errors.DataError, match=r"takes 1 numbers beside each image|scalars"):
         task(stamps[:2])

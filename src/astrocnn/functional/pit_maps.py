@@ -20,6 +20,7 @@ LEAST = 2.0**-40  # a probability closer to 0 or 1 counts as that close
 PRIORS = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # objects that each of the weights may be worth before
 PARTS = 10
 STEPS = 100
+LEAST_SCALE = 0.72  # below √½, densities that end abruptly would no longer be square-integrable
 
 
 class PitMap(ABC):
@@ -155,15 +156,16 @@ def _likeliest(density: Tensor, prior: float) -> Tensor:
 
 
 def fit_temperature(pit: Tensor) -> Tensor:
-    """Scale of the :class:`ProbitMap` that makes PITs (N,) likeliest, 1 / √⟨Φ⁻¹(u)²⟩, a scalar.
+    """Scale of the :class:`ProbitMap` that makes PITs (N,) likeliest, 1 / √⟨Φ⁻¹(u)²⟩ but at least 0.72, a scalar.
 
     Raises:
         DataError: no PIT, or one that is not finite.
     """
     square = _probit(_checked(pit)).square()
-    return (
+    scale = (
         (1 + len(square)) / (1 + square.sum())
     ).sqrt()  # one object of the right width before there are any
+    return scale.clamp_min(LEAST_SCALE)
 
 
 def _checked(pit: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ class PhotozJudge(Judge):
         data, task = self.data, self.task
         said = predict_all(task, data.loader(data.rows("val")), description="recalibrating")
         base, z, known = densities_of(task, said), *true_redshifts(data, said)
-        task.recalibration.fit(base[torch.from_numpy(known)].cdf(torch.from_numpy(z[known])))
+        of_known, true = base[torch.from_numpy(known)], torch.from_numpy(z[known])
+        task.recalibration.fit(of_known.cdf(true), inside=of_known.inside(true))
         return said | {name: values.numpy() for name, values in task.described(base).items()}
 
     def measure(

@@ -50,15 +50,22 @@ class Recalibration(nn.Module):
         self.scale.fill_(1)
         self.reach.copy_(torch.tensor(CONFORMAL_LEVELS, dtype=torch.float64) / 2)
 
-    def fit(self, pit: ArrayLike) -> None:
+    def fit(self, pit: ArrayLike, *, inside: ArrayLike | None = None) -> None:
         """Fit map and conformal intervals to the PITs (N,) of validation objects before any map.
+
+        Args:
+            pit: of the densities before.
+            inside: (N,) whether each redshift can have a density. Those that cannot count in the intervals only: no
+                map gives them one. None takes all.
 
         Raises:
             DataError: no PIT, or one that is not finite.
         """
         values = torch.as_tensor(np.asarray(pit, np.float64))
         self.reach.copy_(torch.as_tensor(conformal_reach(values.numpy(), CONFORMAL_LEVELS)))
-        if self.kind == "none":
+        if inside is not None:
+            values = values[torch.as_tensor(np.asarray(inside, bool))]
+        if self.kind == "none" or not len(values):
             return
         self.scale.copy_(fit_temperature(values))
         if self.kind == "pit":

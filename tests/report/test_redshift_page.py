@@ -87,7 +87,7 @@ def test_redshifts_outside_of_the_bins_are_counted_and_named(tmp_path):
         tmp_path / "report.html", title="bins", metrics=metrics, predictions=table
     ).read_text()
     assert "12 true redshifts outside of the densities’ range, 0 to 0.4" in page
-    assert "median width infinite" in page
+    assert "median width unbounded" in page
     assert "3 objects without a true redshift" in page
 
 

@@ -40,6 +40,7 @@ FIGURES = {
 TRAINING = (  # 48 scenes are few: they are turned, magnified and cut at random for many short epochs
     "augment=crops", "augment.crops=2", "augment.rotate=quarter", "augment.zoom=[0.8,1.25]", "augment.noise=0.2",
     "trainer.max_epochs=60", "data.batch_size=8", "scheduler.warmup_fraction=0.2", "task.threshold=0.2",
+    "task.test_time_augmentation=true",
 )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def main() -> None:
     boxes = options.out / "boxes.fits"
     vstack([boxes_of(labels[k], true[k], k) for k in range(n)]).write(boxes, overwrite=True)
     begin = [] if options.from_scratch else [
-        f"start_from={simulated(options.out.parent / 'detection_hst_simulated')}", "optimizer.lr=1e-3"
+        f"start_from={simulated(options.out.parent / 'detection_hst_simulated')}", "optimizer.lr=3e-4"
     ]  # fmt: skip
     ours: list[Objects] = [{} for _ in range(n)]
     for number in range(options.folds):

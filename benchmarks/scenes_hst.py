@@ -42,7 +42,7 @@ FIGURES = {
 CLASSES = ("background", "object")
 TRAINING = (  # 48 scenes are few: they are turned, magnified and cut at random for many short epochs
     "augment=crops", "augment.crops=2", "augment.rotate=any", "augment.zoom=[0.8,1.25]", "augment.noise=0.2",
-    "trainer.max_epochs=60", "data.batch_size=8", "scheduler.warmup_fraction=0.2",
+    "trainer.max_epochs=60", "data.batch_size=8", "scheduler.warmup_fraction=0.2", "loss=cross_entropy_dice",
 )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ class RedshiftTable(PhotometryDataModule):
     """A table of photometry from which redshifts shall be learned.
 
     Args:
-        label, redshift, batch_size: as of :class:`PhotometryDataModule`, with other defaults.
+        label, redshift: as of :class:`PhotometryDataModule`, with other defaults.
     """
 
     def __init__(
@@ -100,7 +100,6 @@ class RedshiftTable(PhotometryDataModule):
         *,
         label: str | None = None,
         redshift: str | None = "redshift",
-        batch_size: int = 256,
         **photometry: Any,
     ) -> None:
-        super().__init__(label=label, redshift=redshift, batch_size=batch_size, **photometry)
+        super().__init__(label=label, redshift=redshift, **photometry)

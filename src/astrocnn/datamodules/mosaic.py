@@ -1,7 +1,7 @@
 """Mosaics to be mapped: which files, which bands, and what belongs to their pixels."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from pytorch_lightning import LightningDataModule
 
@@ -39,6 +39,7 @@ class MosaicDataModule(LightningDataModule):
     """
 
     carried = ("bands", "flux_unit")  # options that are taken from a run
+    targets: ClassVar[Mapping[str, str]] = {}  # nothing is known of them
 
     mosaics: list[Mosaic]
 

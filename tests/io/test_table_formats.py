@@ -277,3 +277,11 @@ def test_all_missing_and_empty_columns(tmp_path: Path) -> None:
     assert np.isnan(table["b"]).all()
     (tmp_path / "t.csv").write_text("# a,b\n")
     assert len(vstack([read_table(tmp_path / "t.csv")])) == 0
+
+
+def test_csv_has_a_column_for_each_element_of_vectors(tmp_path: Path) -> None:
+    weights = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
+    path = write_table(Table({"id": ["a", "b", "c"], "pdf_weight": weights}), tmp_path / "p.csv")
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    assert lines[0] == ["id", "pdf_weight_1", "pdf_weight_2"]
+    np.testing.assert_array_equal(np.array(lines[1:])[:, 1:].astype(float), weights)

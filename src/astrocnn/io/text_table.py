@@ -65,9 +65,20 @@ def read_text(path: Path) -> Table:
 
 
 def write_csv(table: Table, path: Path, header: dict[str, Any]) -> None:
-    """Comma-separated values under a line of names; CSV has no place for ``header``."""
+    """Comma-separated values under a line of names, vectors (N, K) as columns name_1 to name_K; CSV has no place for
+    ``header``.
+    """
     del header
-    table.write(path, format="ascii.csv")
+    flat = Table()
+    for name in table.colnames:
+        values = table[name]
+        if values.ndim == 1:
+            flat[name] = values
+            continue
+        values = values.reshape(len(table), -1)
+        for k in range(values.shape[1]):
+            flat[f"{name}_{k + 1}"] = values[:, k]
+    flat.write(path, format="ascii.csv")
 
 
 def _opened(path: Path) -> IO[str]:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def gathered(name: str, source: Path, out: Path, more: list[str]) -> tuple[dict[
             path = out / f"{name}_{fold}" / f"{label.replace(' ', '_').replace('(', '').replace(')', '')}.npz"
             start = time.monotonic()
             try:
-                one = kept(path, lambda: method(rows[training], rows[validation], rows[test], seed=fold))  # noqa: B023
+                one = kept(path, partial(method, rows[training], rows[validation], rows[test], seed=fold))
             except ImportError as error:
                 print(f"{label} is left out: {error}; pip install flexcode xgboost", flush=True)
                 continue

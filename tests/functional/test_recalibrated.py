@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import integrate, stats
 
-from astrocnn.errors import DataError
+from astrocnn.errors import ConfigError, DataError
 from astrocnn.functional.conformal import conformal_intervals, conformal_reach
 from astrocnn.functional.mixtures import GaussianMixture
 from astrocnn.functional.pit_maps import BernsteinMap, ChainedMap, ProbitMap, fit_bernstein, fit_temperature
@@ -150,3 +150,10 @@ def test_a_chain_is_one_map_after_the_other():
     slope = (chain.cdf(u + 1e-6) - chain.cdf(u - 1e-6)) / 2e-6
     np.testing.assert_allclose(chain.density(u), slope, rtol=1e-6)
     np.testing.assert_allclose(chain.cdf(chain.inverse(u)), u, atol=1e-10)
+
+
+def test_columns_alone_do_not_make_recalibrated_pdfs() -> None:
+    columns = Recalibrated(MIXTURE, random_map()).columns()
+    torch.testing.assert_close(columns["pdf_mean"], MIXTURE.component_mean)
+    with pytest.raises(ConfigError, match=r"before their recalibration.* make the base .* then Recalibrated"):
+        Recalibrated.from_columns(columns)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from astrocnn.errors import ConfigError
 from astrocnn.functional.pdf import PDF
 from astrocnn.functional.pit_maps import PitMap
 
@@ -58,8 +59,15 @@ class Recalibrated(PDF):
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Tensor], **options: Any) -> Self:
-        """Not possible: the columns are the base's."""
-        raise NotImplementedError("build the base from its columns, then Recalibrated(base, pit_map)")
+        """Not possible: the columns are the base's.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            "the columns are those of the PDFs before their recalibration, which is no column; make the base from "
+            "them with its own from_columns, then Recalibrated(base, pit_map)."
+        )
 
     @classmethod
     def mixed(cls, members: Sequence[Self]) -> Self:
